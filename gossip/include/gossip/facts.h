@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// The msgpack form of the facts that agents share: encode to bytes for gossip_put, decode what
+// others wrote.
+//
+// Each value is a msgpack array whose first element is the form's version. Decoders check every
+// length, range and type before they touch *out; unknown trailing elements are ignored (newer minor
+// forms), an unknown version is -EPROTO. Encoders return the size, -EMSGSIZE when `size` does not
+// suffice. Errors: -EPROTO for a malformed value, -ENOMEM.
+#ifndef GOSSIP_FACTS_H
+#define GOSSIP_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "model/belief.h"
+#include "model/job.h"
+
+struct member_facts {
+    uint64_t fabric_generation; // active
+    uint8_t fabric_digest[32];  // of the active file
+    uint64_t held_generation;   // newest that the host holds (== active when none is pending)
+    uint8_t held_digest[32];
+    uint32_t plan_version;
+    uint32_t protocol_version;
+    bool decap_ready;
+    char nic_driver[16];
+    char build[32]; // version of the software
+};
+
+struct rank_binding { // written by the rank's host: it agrees to take part (two-sided binding)
+    char job[JOB_NAME_SIZE];
+    uint64_t job_generation;
+    uint32_t rank;
+    char port[NAME_SIZE];
+};
+
+enum drain_kind { DRAIN_LINK, DRAIN_NODE, DRAIN_CAPACITY };
+struct drain_order { // an operator's order, written by the host where it was given
+    enum drain_kind kind;
+    bool active;           // false: revoked (undrain)
+    uint32_t capacity_ppm; // DRAIN_CAPACITY
+    uint64_t stamp; // Lamport: 1 + the highest stamp seen for this name; the highest wins, ties by
+                    // origin name
+};
+
+ssize_t member_facts_encode(const struct member_facts *facts, void *bytes, size_t size);
+int member_facts_decode(const void *bytes, size_t size, struct member_facts *out);
+ssize_t link_report_encode(const struct link_report *report, void *bytes, size_t size);
+int link_report_decode(const void *bytes, size_t size, struct link_report *out);
+ssize_t job_encode(const struct job *job, void *bytes, size_t size);
+int job_decode(const void *bytes, size_t size,
+               struct job *out); // *out owned by the caller: job_fini
+ssize_t rank_binding_encode(const struct rank_binding *binding, void *bytes, size_t size);
+int rank_binding_decode(const void *bytes, size_t size, struct rank_binding *out);
+ssize_t drain_order_encode(const struct drain_order *order, void *bytes, size_t size);
+int drain_order_decode(const void *bytes, size_t size, struct drain_order *out);
+
+#endif

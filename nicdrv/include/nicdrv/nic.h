@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// NIC drivers: make a NIC hold exactly the wanted rules. One interface, one backend per file.
+//
+// nic_apply takes the whole wanted set, not a delta, and is idempotent: restart, retry and
+// coalescing are one code path. A driver works make-before-break: a flow is at no time without a
+// rule that it has before and after. What stands in the NIC outlives the process (ebpf: pinned),
+// and nic_open adopts what it finds.
+//
+// Ownership: nic_open returns owned; rule sets are borrowed during the call. Errors: -errno with a
+// sentence (what to do). One thread per NIC.
+#ifndef NICDRV_NIC_H
+#define NICDRV_NIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/error.h"
+#include "model/rule.h"
+
+struct nic;
+
+struct nic_capabilities {
+    bool spray;    // RULE_SPRAY
+    bool per_qp;   // RULE_KEY_QP and RULE_BUCKET_QP
+    bool srh;      // more than one carrier
+    bool counters; // per rule and path
+    uint32_t rules_max;
+    uint32_t encap_bytes_max; // what H.Encaps.Red may add
+};
+
+// Counter of one (rule, path), valid for the set applied last.
+struct nic_counter {
+    struct rule_match match;
+    uint32_t path; // index into the rule's encap[]
+    uint64_t packets,
+        bytes; // since the rule took this path; bytes of inner packets from the IP header on
+};
+typedef void nic_counter_fn(void *context, const struct nic_counter *counter);
+
+// A QP that the NIC saw sending since the last call, learnt from packets.
+struct nic_qp {
+    uint8_t destination[16];
+    uint32_t qp;
+    uint16_t sport;
+    uint64_t packets, bytes;
+};
+typedef void nic_qp_fn(void *context, const struct nic_qp *qp);
+
+struct nic_driver {
+    const char *name; // "ebpf", "mem", "mlx5"
+    int (*open)(const char *device, const char *pin_dir, struct nic **out, struct error *error);
+    void (*close)(struct nic *nic, bool remove_rules); // false: leave the data plane forwarding
+    void (*capabilities)(const struct nic *nic, struct nic_capabilities *out);
+    int (*apply)(struct nic *nic, const struct rule_set *wanted,
+                 struct error *error); // wanted is sealed
+    int (*counters)(struct nic *nic, nic_counter_fn *each, void *context);
+    int (*qps)(struct nic *nic, nic_qp_fn *each, void *context); // NULL: the driver cannot tell
+    // Totals for status and metrics.
+    void (*totals)(struct nic *nic, uint64_t *encapsulated, uint64_t *decapsulated,
+                   uint64_t *plain_roce);
+};
+
+extern const struct nic_driver nic_driver_ebpf, nic_driver_mem;
+const struct nic_driver *nic_driver_find(const char *name); // NULL when unknown
+
+// What nic_open found in place, for adoption: the sealed set as last applied, empty when there was
+// none.
+struct nic {
+    const struct nic_driver *driver;
+    char device[32];
+    struct rule_set applied; // sealed; equals what the NIC holds
+};
+
+// Convenience around the driver's table. device is a netdev name; pin_dir a directory in a bpffs
+// ("" default).
+int nic_open(const char *driver, const char *device, const char *pin_dir, struct nic **out,
+             struct error *error);
+void nic_close(struct nic *nic, bool remove_rules); // NULL is a no-op
+// Does nothing when `wanted` equals what is applied. On failure the NIC holds what it held, or,
+// where a device fails half way, what `applied` then says.
+int nic_apply(struct nic *nic, const struct rule_set *wanted, struct error *error);
+
+#endif

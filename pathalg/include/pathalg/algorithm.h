@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interface behind which path algorithms live, one file each. An algorithm gets all flows of
+// one source host to one destination leaf at a time (Ethereal's unit) and assigns parts.
+#ifndef PATHALG_ALGORITHM_H
+#define PATHALG_ALGORITHM_H
+
+#include "pathalg/plan.h"
+
+struct assign_flow {
+    port_id src, dst;
+    uint64_t bytes;
+    uint32_t index; // in the plan
+};
+
+// One batch: flows of one source port to ports of one destination leaf, with equal candidate sets
+// in the same order except for the last link.
+struct assign_batch {
+    const struct fabric *fabric;
+    const struct link_belief *beliefs; // NULL: all up
+    const struct assign_flow *flows;
+    uint32_t flow_count;
+    const struct path *candidates; // for flows[0]; the fabric part is common to all
+    uint32_t candidate_count;      // >= 1
+    uint64_t salt; // (source port, destination leaf): rotates where round robin starts
+};
+
+// Emits one part of a flow on candidate `candidate`.
+typedef int assign_emit_fn(void *context, uint32_t flow, uint32_t candidate, uint64_t bytes);
+
+struct algorithm {
+    const char *name;
+    bool spray; // parts are a set to spray over, not paths of sub-flows
+    int (*assign)(const struct assign_batch *batch, assign_emit_fn *emit, void *context);
+};
+
+extern const struct algorithm algorithm_ethereal, algorithm_ecmp, algorithm_spray;
+
+const struct algorithm *algorithm_find(const char *name); // NULL when unknown; "" is the default
+const char *algorithm_names(void);                        // "ecmp, ethereal, spray", for messages
+
+#endif

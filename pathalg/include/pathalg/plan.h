@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// From shared facts to paths: the plan of the flows that one host sends.
+//
+//   fabric + beliefs + jobs --(algorithm)--> for each own flow: paths with shares, and a backup for
+//   each path
+//
+// The plan is a pure function of its input: no clock, no global random numbers, the same on every
+// machine. A host plans only what it sends; srv6-sim calls it once per host to see the whole.
+//
+// Units: bytes, bits per second. Ownership: plan_init/plan_fini own the arrays; the input is
+// borrowed during the call.
+#ifndef PATHALG_PLAN_H
+#define PATHALG_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/belief.h"
+#include "model/error.h"
+#include "model/fabric.h"
+#include "model/job.h"
+#include "model/rule.h"
+
+#define PATH_LINKS_MAX 8
+#define PLAN_VERSION 1 // agents plan with the lowest version among live members
+
+struct path {
+    uint8_t link_count; // host up, fabric links, host down; 2 within a leaf
+    link_id links[PATH_LINKS_MAX];
+};
+
+// A part of a flow that takes one path.
+struct plan_part {
+    uint64_t bytes;
+    struct path path;
+    struct path backup; // shares no fabric link with `path`; link_count 0 when there is none
+};
+
+struct plan_flow {
+    port_id src, dst;
+    uint32_t job;                    // index in the input
+    uint64_t bytes;                  // sum over the job's collectives for this pair
+    bool local;                      // same leaf: nothing to steer
+    bool steered;                    // destination is decap-ready and reachable
+    bool spray;                      // packets of one QP may take all parts
+    uint32_t first_part, part_count; // 0 parts: unreachable
+};
+
+struct plan {
+    struct plan_flow *flows; // sorted by (src, dst, job)
+    uint32_t flow_count, flow_capacity;
+    struct plan_part *parts;
+    uint32_t part_count, part_capacity;
+    uint32_t split_count; // parts beyond one per flow
+};
+
+struct plan_job {
+    const struct job *job;
+    const port_id *ranks; // job_resolve
+    uint32_t rank_count;
+    const uint32_t *const
+        *permutations; // by collective, NULL where not a permutation (job_permutation)
+};
+
+struct plan_input {
+    const struct fabric *fabric;
+    const struct link_belief *beliefs; // one per directed link; NULL: all up
+    const struct plan_job *jobs;       // sorted by name
+    uint32_t job_count;
+    const char *algorithm;   // default for jobs that name none
+    const bool *decap_ready; // by port; NULL: all are
+};
+
+void plan_init(struct plan *plan);
+void plan_fini(struct plan *plan);
+// Plans every flow that `host` sends. Unreachable destinations get flows without parts. -ENOMEM,
+// -EINVAL (unknown algorithm, by name). *out is overwritten only on success.
+int plan_host(const struct plan_input *input, node_id host, struct plan *out, struct error *error);
+// Both are sorted; equal plans are equal in every path and byte.
+bool plan_equal(const struct plan *a, const struct plan *b);
+
+// ---- score
+// ----------------------------------------------------------------------------------------------------------
+struct plan_score {
+    double max_link_load_s; // seconds to drain the most loaded link between switches
+    link_id max_link;
+    double lower_bound_s;   // least possible; see bound_kind
+    const char *bound_kind; // "cut"
+    double nic_bound_s;     // the same for host links
+    uint64_t split_count;
+};
+// link_bytes: one per directed link; adds what the plan puts there.
+void plan_add_loads(const struct plan *plan, uint64_t *link_bytes);
+// Leaf cut: max over leaves of (bytes out of the leaf / its live uplink rate) and likewise in.
+void plan_score(const struct plan_input *input, const uint64_t *link_bytes, struct plan_score *out);
+
+#endif
