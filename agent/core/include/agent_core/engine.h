@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent's engine: one pure step from (event, time) to effects.
+//
+//   learn    take in what gossip, probes, the NIC and operators say
+//   judge    own verdict on each probed link; shared belief = function of all observers' reports
+//   route    own flows: plan from the shared belief; where only the own observation says "down",
+//   the backup at once program  the whole wanted rule set of each port tell     own changed facts
+//   into the gossip core
+//
+// A stage reads what earlier ones left; nothing calls back upward. The engine owns the gossip core,
+// but no socket, clock, descriptor or random source: the daemon, the simulator and the tests run
+// the same code.
+//
+// The daemon applies effects in the order nic, gossip, probes: traffic moves before peers are told.
+//
+// Units: nanoseconds of one monotonic clock. Ownership: engine_open returns owned; effects and
+// everything returned by accessors are borrowed until the next engine_step. One thread.
+#ifndef AGENT_CORE_ENGINE_H
+#define AGENT_CORE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gossip/facts.h"
+#include "gossip/gossip.h"
+#include "model/belief.h"
+#include "model/error.h"
+#include "model/fabric.h"
+#include "model/job.h"
+#include "model/rule.h"
+#include "nicdrv/nic.h"
+#include "pathalg/plan.h"
+
+#define ENGINE_PORTS_MAX HOST_PORTS_MAX
+
+struct engine_config {
+    char host[NAME_SIZE];
+    char algorithm[NAME_SIZE];  // for jobs that name none
+    uint64_t probe_interval_ns; // between two probes of one loop
+    uint64_t probe_timeout_ns;  // least time until a probe counts as lost; grows with the measured
+                                // round trip
+    uint32_t loss_threshold;    // losses in a row until the own verdict is "down"
+    uint64_t up_hold_ns; // a link must answer that long until "up" again; doubles with each flap
+    uint64_t up_hold_max_ns;
+    uint64_t seed;    // of the engine's own choices (probe phases)
+    bool decap_ready; // the NIC decapsulates for us
+    char nic_driver[16];
+    struct nic_capabilities nic; // of all ports: the least
+    struct gossip_config gossip; // name, nonce, address, seeds, timers
+};
+
+// ---- events
+// -----------------------------------------------------------------------------------------------------------
+enum engine_event_kind {
+    ENGINE_TICK,           // time has passed
+    ENGINE_GOSSIP,         // the carrier has fed the core (engine_gossip)
+    ENGINE_PROBE_RETURNED, // probe
+    ENGINE_PROBE_FAILED,   // probe: could not be sent (socket full, no buffer): does not count as
+                           // lost
+    ENGINE_FABRIC,         // fabric: a new file was loaded; the engine takes ownership of it
+    ENGINE_JOB_SUBMIT,     // job: borrowed
+    ENGINE_JOB_REMOVE,     // name
+    ENGINE_DRAIN,          // drain
+    ENGINE_QPS,            // qps: what the NIC saw sending
+    ENGINE_COUNTERS,       // counters: per rule and path
+    ENGINE_NIC_FAILED,     // port: nic_apply failed, try again later
+    ENGINE_CONFIG,         // config: live keys changed (probe timing, thresholds, algorithm)
+    ENGINE_LEAVE,          // say goodbye in gossip
+};
+
+struct engine_probe_result {
+    uint64_t token; // as in engine_probe
+    uint64_t sent_at_ns,
+        received_at_ns; // kernel time stamps where the back end has them; 0: unknown
+    bool ce;            // came back marked Congestion Experienced
+};
+
+struct engine_drain {
+    const char *name; // link, cable or node
+    enum drain_kind kind;
+    bool active;
+    uint32_t capacity_ppm;
+};
+
+struct engine_port_qps {
+    uint32_t port; // index of the own port
+    const struct nic_qp *qps;
+    uint32_t count;
+};
+
+struct engine_port_counters {
+    uint32_t port;
+    const struct nic_counter *counters;
+    uint32_t count;
+};
+
+struct engine_event {
+    enum engine_event_kind kind;
+    union {
+        struct engine_probe_result probe;
+        struct fabric *fabric;
+        const struct job *job;
+        const char *name;
+        struct engine_drain drain;
+        struct engine_port_qps qps;
+        struct engine_port_counters counters;
+        uint32_t port;
+        const struct engine_config *config;
+    };
+};
+
+// ---- effects
+// ----------------------------------------------------------------------------------------------------------
+// One loop probe: a UDP datagram whose SID list leads out and back to the sending port.
+struct engine_probe {
+    uint64_t token; // opaque; comes back in ENGINE_PROBE_RETURNED
+    uint32_t port;  // index of the own port
+    uint8_t traffic_class;
+    struct sid_list sids;
+};
+
+enum engine_note_level { NOTE_DEBUG, NOTE_INFO, NOTE_WARNING, NOTE_ALARM };
+// Something happened that a person may want to know: the daemon logs it and `srv6-ctl events` shows
+// it.
+struct engine_note {
+    enum engine_note_level level;
+    const char *kind;             // "link_down", "flow_moved", "member_dead", ...
+    char subject[LINK_NAME_SIZE]; // link, flow, member, job
+    char text[ERROR_TEXT_SIZE];
+};
+
+struct engine_effects {
+    bool nic_dirty[ENGINE_PORTS_MAX]; // apply engine_rules(engine, port)
+    const struct engine_probe *probes;
+    uint32_t probe_count;
+    const struct engine_note *notes;
+    uint32_t note_count;
+};
+
+struct engine;
+
+// Takes ownership of `fabric` on success only. -EINVAL with the reason (host not in the fabric,
+// ...), -ENOMEM.
+int engine_open(const struct engine_config *config, struct fabric *fabric, uint64_t now_ns,
+                struct engine **out, struct error *error);
+void engine_close(struct engine *engine); // NULL is a no-op
+
+// Returns 0, or -errno with the reason for events that ask for something (submit, drain, fabric)
+// and are refused; the state is then unchanged. Effects are valid in both cases.
+int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_event *event,
+                struct engine_effects *effects, struct error *error);
+uint64_t engine_deadline_ns(const struct engine *engine); // when the next ENGINE_TICK is due
+struct gossip *engine_gossip(struct engine *engine);      // for the carrier
+
+// ---- state, for the daemon and its control socket
+// -----------------------------------------------------------------------
+const struct rule_set *engine_rules(const struct engine *engine, uint32_t port); // sealed
+const struct fabric *engine_fabric(const struct engine *engine);                 // active
+uint64_t engine_held_generation(
+    const struct engine *engine); // of the newest file; != active: waiting for members
+uint32_t engine_own_port_count(const struct engine *engine);
+port_id engine_own_port(const struct engine *engine, uint32_t index);
+const struct engine_config *engine_configuration(const struct engine *engine);
+
+// Links: shared belief, all evidence (sorted by link), own verdict.
+enum probe_state { PROBE_NONE, PROBE_GOOD, PROBE_SUSPECT, PROBE_DOWN, PROBE_HELD };
+struct engine_link {
+    struct link_belief belief;
+    enum probe_state own; // PROBE_NONE: not probed by this host
+    bool monitored;       // this host is one of the link's elected observers
+    uint64_t sent, lost;
+    uint64_t rtt_ns;        // smoothed, of the shortest own loop over the link
+    uint64_t changed_at_ns; // of the own verdict
+    uint64_t held_until_ns; // PROBE_HELD: answers again, up is damped until then
+};
+void engine_link_at(const struct engine *engine, link_id link, struct engine_link *out);
+const struct link_evidence *engine_evidence(const struct engine *engine, link_id link,
+                                            uint32_t *count);
+
+// Jobs known, sorted by name.
+struct engine_job {
+    const struct job *job;
+    const char *owner;                // origin that holds it
+    bool orphaned;                    // its owner died and no successor has written yet
+    uint32_t rank_count, bound_count; // ranks resolved on the fabric; ranks whose host agreed
+    uint32_t own_rank_count;
+};
+uint32_t engine_job_count(const struct engine *engine);
+void engine_job_at(const struct engine *engine, uint32_t index, struct engine_job *out);
+
+// Own flows as they are steered now.
+const struct plan *engine_plan(const struct engine *engine);
+enum part_choice { PART_PRIMARY, PART_BACKUP, PART_PLAIN };
+struct engine_part {
+    enum part_choice choice;
+    const struct path *path; // in use; NULL when plain
+    uint64_t packets, bytes; // by the NIC's counters, 0 when it has none
+    link_id cause;           // PART_BACKUP: the link that is down for us
+};
+void engine_part_at(const struct engine *engine, uint32_t flow, uint32_t part,
+                    struct engine_part *out);
+const char *engine_plain_reason(const struct engine *engine,
+                                uint32_t flow); // why a flow is not steered; NULL: it is
+// Which part carries a QP of a flow (by bucket or exact rule). False: the flow is not steered.
+bool engine_flow_qp_part(const struct engine *engine, uint32_t flow, uint32_t qp, uint32_t *part);
+
+// Members' facts as decoded from gossip (gossip.h has states).
+bool engine_member_facts(const struct engine *engine, const char *name, struct member_facts *out);
+// Operators' orders in force.
+struct engine_order {
+    const char *name;
+    struct drain_order order;
+    const char *origin;
+};
+uint32_t engine_order_count(const struct engine *engine);
+void engine_order_at(const struct engine *engine, uint32_t index, struct engine_order *out);
+
+struct engine_stats {
+    uint64_t steps, probes_sent, probes_returned, probes_lost, probes_void, probes_unknown;
+    uint64_t plans, moves_to_backup, moves_by_plan, nic_updates, nic_failures;
+    uint64_t bad_facts;    // values of peers that did not decode or did not fit, dropped
+    uint64_t late_windows; // the prober itself was not scheduled in time
+};
+void engine_stats(const struct engine *engine, struct engine_stats *out);
+// Healthy: joined, all members alive with the same fabric, no link down, NIC rules in place, all
+// own flows steered. Otherwise false, and the first reason in `why`.
+bool engine_healthy(const struct engine *engine, struct error *why);
+
+#endif
