@@ -12,19 +12,21 @@ struct assign_flow {
     uint32_t index; // in the plan
 };
 
-// One batch: flows of one source port to ports of one destination leaf, with equal candidate sets
-// in the same order except for the last link.
+// One batch: one job's flows from one source port to ports of one destination leaf, sorted by
+// (bytes, destination), with equal candidate sets in the same order except for the last link.
 struct assign_batch {
     const struct fabric *fabric;
     const struct link_belief *beliefs; // NULL: all up
     const struct assign_flow *flows;
     uint32_t flow_count;
     const struct path *candidates; // for flows[0]; the fabric part is common to all
-    uint32_t candidate_count;      // >= 1
-    uint64_t salt; // (source port, destination leaf): rotates where round robin starts
+    uint32_t candidate_count;      // 1 to CANDIDATES_MAX
+    uint64_t salt; // (job's name, source port, destination leaf): rotates where round robin starts
 };
 
-// Emits one part of a flow on candidate `candidate`.
+// Emits one part of batch->flows[flow] on candidate `candidate`. An algorithm emits all parts of a
+// flow, at most RULE_PATHS_MAX, before the next flow's, and each on a different candidate. It
+// returns what the callback returns when that is not 0.
 typedef int assign_emit_fn(void *context, uint32_t flow, uint32_t candidate, uint64_t bytes);
 
 struct algorithm {

@@ -41,7 +41,8 @@ struct plan_flow {
     uint32_t job;                    // index in the input
     uint64_t bytes;                  // sum over the job's collectives for this pair
     bool local;                      // same leaf: nothing to steer
-    bool steered;                    // destination is decap-ready and reachable
+    bool steered;                    // not local, reachable, and the destination is decap-ready;
+                                     // others have parts, so that readiness moves no other flow
     bool spray;                      // packets of one QP may take all parts
     uint32_t first_part, part_count; // 0 parts: unreachable
 };
@@ -51,15 +52,16 @@ struct plan {
     uint32_t flow_count, flow_capacity;
     struct plan_part *parts;
     uint32_t part_count, part_capacity;
-    uint32_t split_count; // parts beyond one per flow
+    uint32_t split_count; // sub-flows beyond one per flow; a sprayed flow is not split
 };
 
 struct plan_job {
     const struct job *job;
     const port_id *ranks; // job_resolve
     uint32_t rank_count;
-    const uint32_t *const
-        *permutations; // by collective, NULL where not a permutation (job_permutation)
+    // By collective: what job_permutation gave, NULL where collective_has_map says that there is
+    // none.
+    const uint32_t *const *permutations;
 };
 
 struct plan_input {
@@ -79,19 +81,18 @@ int plan_host(const struct plan_input *input, node_id host, struct plan *out, st
 // Both are sorted; equal plans are equal in every path and byte.
 bool plan_equal(const struct plan *a, const struct plan *b);
 
-// ---- score
-// ----------------------------------------------------------------------------------------------------------
+// ---- score ----
 struct plan_score {
     double max_link_load_s; // seconds to drain the most loaded link between switches
     link_id max_link;
     double lower_bound_s;   // least possible; see bound_kind
     const char *bound_kind; // "cut"
     double nic_bound_s;     // the same for host links
-    uint64_t split_count;
+    uint64_t split_count;   // 0: the caller adds up its plans' split_count
 };
 // link_bytes: one per directed link; adds what the plan puts there.
 void plan_add_loads(const struct plan *plan, uint64_t *link_bytes);
-// Leaf cut: max over leaves of (bytes out of the leaf / its live uplink rate) and likewise in.
+// Cut bound: max over leaves, and over pods, of (bytes out / live uplink rate) and likewise in.
 void plan_score(const struct plan_input *input, const uint64_t *link_bytes, struct plan_score *out);
 
 #endif

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// plan_host in four steps: the demands become flows; the flows are cut into batches (source port,
+// destination leaf, job); an algorithm assigns each batch's flows to candidates; every part gets a
+// backup. Candidates are found once per source port and destination leaf, so a host that sends to
+// 16,383 others looks at as many candidate sets as there are leaves.
+#include "pathalg/plan.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backup.h"
+#include "demands.h"
+#include "live.h"
+#include "model/rng.h"
+#include "pathalg/algorithm.h"
+#include "pathalg/candidates.h"
+
+// A flow's place in the order of batches.
+struct slot {
+    uint32_t src, leaf, job;
+    uint64_t bytes;
+    uint32_t flow; // in the plan
+};
+
+struct builder {
+    const struct plan_input *input;
+    struct plan *plan;
+    struct slot *slots;             // one per flow, in the order of batches
+    struct assign_flow *batch;      // the reachable flows of the current batch
+    struct path *candidates;        // CANDIDATES_MAX
+    uint32_t candidate_count;       // of the current (source port, destination leaf)
+    uint32_t turns[CANDIDATES_MAX]; // backups given so far to parts on each candidate
+};
+
+void plan_init(struct plan *plan) {
+    *plan = (struct plan){0};
+}
+
+void plan_fini(struct plan *plan) {
+    free(plan->flows);
+    free(plan->parts);
+    plan_init(plan);
+}
+
+static const struct algorithm *job_algorithm(const struct plan_input *input, uint32_t job) {
+    const char *name = input->jobs[job].job->algorithm;
+    return algorithm_find(name[0] != '\0' ? name : input->algorithm);
+}
+
+static int check_algorithms(const struct plan_input *input, struct error *error) {
+    if (algorithm_find(input->algorithm) == NULL) {
+        return error_set(error, -EINVAL, "unknown algorithm %s (there are %s)", input->algorithm,
+                         algorithm_names());
+    }
+    for (uint32_t i = 0; i < input->job_count; i++) {
+        if (job_algorithm(input, i) == NULL) {
+            const struct job *job = input->jobs[i].job;
+            return error_set(error, -EINVAL, "job %.64s: unknown algorithm %.31s (there are %s)",
+                             job->name, job->algorithm, algorithm_names());
+        }
+    }
+    return 0;
+}
+
+static int compare_u64(uint64_t a, uint64_t b) {
+    return (a > b) - (a < b);
+}
+
+static int compare_slots(const void *left, const void *right) {
+    const struct slot *a = left;
+    const struct slot *b = right;
+    const int orders[] = {
+        compare_u64(a->src, b->src),     compare_u64(a->leaf, b->leaf), compare_u64(a->job, b->job),
+        compare_u64(a->bytes, b->bytes), compare_u64(a->flow, b->flow),
+    };
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
+        if (orders[i] != 0) {
+            return orders[i];
+        }
+    }
+    return 0;
+}
+
+static void sort_slots(struct builder *builder) {
+    const struct plan *plan = builder->plan;
+    for (uint32_t i = 0; i < plan->flow_count; i++) {
+        const struct plan_flow *flow = &plan->flows[i];
+        builder->slots[i] = (struct slot){
+            .src = flow->src.i,
+            .leaf = builder->input->fabric->ports[flow->dst.i].leaf.i,
+            .job = flow->job,
+            .bytes = flow->bytes,
+            .flow = i,
+        };
+    }
+    qsort(builder->slots, plan->flow_count, sizeof builder->slots[0], compare_slots);
+}
+
+// The candidates of the batch lead to its first flow's port; the last link is the flow's own.
+static void path_to_port(const struct fabric *fabric, port_id dst, struct path *path) {
+    path->links[path->link_count - 1] = port_downlink(fabric, dst);
+}
+
+static int on_part(void *context, uint32_t index, uint32_t candidate, uint64_t bytes) {
+    struct builder *builder = context;
+    const struct fabric *fabric = builder->input->fabric;
+    struct plan *plan = builder->plan;
+    const struct assign_flow *assigned = &builder->batch[index];
+    struct plan_flow *flow = &plan->flows[assigned->index];
+    assert(candidate < builder->candidate_count);
+    int rc = array_reserve((void **)&plan->parts, &plan->part_capacity, plan->part_count,
+                           sizeof plan->parts[0]);
+    if (rc != 0) {
+        return rc;
+    }
+    if (flow->part_count == 0) {
+        flow->first_part = plan->part_count;
+    }
+    assert(flow->first_part + flow->part_count ==
+           plan->part_count); // a flow's parts are neighbours
+    struct plan_part *part = &plan->parts[plan->part_count++];
+    flow->part_count++;
+    *part = (struct plan_part){.bytes = bytes, .path = builder->candidates[candidate]};
+    path_to_port(fabric, flow->dst, &part->path);
+
+    uint64_t turn =
+        (uint64_t)builder->turns[candidate]++ + flow->src.i + fabric->ports[flow->dst.i].leaf.i;
+    uint32_t backup =
+        backup_rotate(fabric, builder->candidates, builder->candidate_count, candidate, turn);
+    if (backup != ID_NONE) {
+        part->backup = builder->candidates[backup];
+        path_to_port(fabric, flow->dst, &part->backup);
+    }
+    return 0;
+}
+
+// Flows whose destination's own cable is dead get no parts. Returns how many are left.
+static uint32_t fill_batch(struct builder *builder, uint32_t first, uint32_t end) {
+    const struct plan_input *input = builder->input;
+    uint32_t count = 0;
+    for (uint32_t i = first; i < end; i++) {
+        const struct plan_flow *flow = &builder->plan->flows[builder->slots[i].flow];
+        if (link_is_live(input->fabric, input->beliefs, port_downlink(input->fabric, flow->dst))) {
+            builder->batch[count++] = (struct assign_flow){
+                .src = flow->src,
+                .dst = flow->dst,
+                .bytes = flow->bytes,
+                .index = builder->slots[i].flow,
+            };
+        }
+    }
+    return count;
+}
+
+static int assign_slots(struct builder *builder, uint32_t first, uint32_t end) {
+    const struct plan_input *input = builder->input;
+    const struct slot *slot = &builder->slots[first];
+    struct assign_batch batch = {
+        .fabric = input->fabric,
+        .beliefs = input->beliefs,
+        .flows = builder->batch,
+        .flow_count = fill_batch(builder, first, end),
+        .candidates = builder->candidates,
+        .candidate_count = builder->candidate_count,
+    };
+    const char *name = input->jobs[slot->job].job->name;
+    batch.salt = hash_pair(hash_bytes(name, strlen(name), 0), hash_pair(slot->src, slot->leaf));
+    if (batch.flow_count == 0 || batch.candidate_count == 0) {
+        return 0;
+    }
+    memset(builder->turns, 0, batch.candidate_count * sizeof builder->turns[0]);
+    return job_algorithm(input, slot->job)->assign(&batch, on_part, builder);
+}
+
+// Finds the candidates from a port to a leaf by way of any of the destinations that can be reached.
+static void find_candidates(struct builder *builder, uint32_t first) {
+    const struct plan *plan = builder->plan;
+    const struct slot *slot = &builder->slots[first];
+    builder->candidate_count = 0;
+    for (uint32_t i = first;
+         i < plan->flow_count && builder->candidate_count == 0 &&
+         builder->slots[i].src == slot->src && builder->slots[i].leaf == slot->leaf;
+         i++) {
+        const struct plan_flow *flow = &plan->flows[builder->slots[i].flow];
+        uint32_t found = candidates_find(builder->input->fabric, builder->input->beliefs, flow->src,
+                                         flow->dst, builder->candidates, CANDIDATES_MAX);
+        builder->candidate_count = found < CANDIDATES_MAX ? found : CANDIDATES_MAX;
+    }
+}
+
+static int assign_all(struct builder *builder) {
+    uint32_t count = builder->plan->flow_count;
+    const struct slot *slots = builder->slots;
+    for (uint32_t first = 0, end; first < count; first = end) {
+        if (first == 0 || slots[first].src != slots[first - 1].src ||
+            slots[first].leaf != slots[first - 1].leaf) {
+            find_candidates(builder, first);
+        }
+        end = first + 1;
+        while (end < count && slots[end].src == slots[first].src &&
+               slots[end].leaf == slots[first].leaf && slots[end].job == slots[first].job) {
+            end++;
+        }
+        int rc = assign_slots(builder, first, end);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static void mark_flows(const struct plan_input *input, struct plan *plan) {
+    for (uint32_t i = 0; i < plan->flow_count; i++) {
+        struct plan_flow *flow = &plan->flows[i];
+        const struct fabric_port *ports = input->fabric->ports;
+        flow->local = ports[flow->src.i].leaf.i == ports[flow->dst.i].leaf.i;
+        flow->spray = !flow->local && job_algorithm(input, flow->job)->spray;
+        flow->steered = !flow->local && flow->part_count > 0 &&
+                        (input->decap_ready == NULL || input->decap_ready[flow->dst.i]);
+        if (!flow->spray && flow->part_count > 1) {
+            plan->split_count += flow->part_count - 1;
+        }
+    }
+}
+
+static int build(struct builder *builder, node_id host) {
+    struct plan *plan = builder->plan;
+    int rc = demands_collect(builder->input, host, plan);
+    if (rc != 0 || plan->flow_count == 0) {
+        return rc;
+    }
+    builder->slots = calloc(plan->flow_count, sizeof builder->slots[0]);
+    builder->batch = calloc(plan->flow_count, sizeof builder->batch[0]);
+    builder->candidates = calloc(CANDIDATES_MAX, sizeof builder->candidates[0]);
+    rc = -ENOMEM;
+    if (builder->slots != NULL && builder->batch != NULL && builder->candidates != NULL) {
+        sort_slots(builder);
+        rc = assign_all(builder);
+    }
+    free(builder->slots);
+    free(builder->batch);
+    free(builder->candidates);
+    mark_flows(builder->input, plan);
+    return rc;
+}
+
+int plan_host(const struct plan_input *input, node_id host, struct plan *out, struct error *error) {
+    int rc = check_algorithms(input, error);
+    if (rc != 0) {
+        return rc;
+    }
+    struct plan plan;
+    plan_init(&plan);
+    struct builder builder = {.input = input, .plan = &plan};
+    rc = build(&builder, host);
+    if (rc != 0) {
+        plan_fini(&plan);
+        return error_set(error, rc, "no memory for the plan of %.31s",
+                         input->fabric->nodes[host.i].name);
+    }
+    plan_fini(out);
+    *out = plan;
+    return 0;
+}
+
+static bool part_equal(const struct plan_part *a, const struct plan_part *b) {
+    return a->bytes == b->bytes && path_equal(&a->path, &b->path) &&
+           path_equal(&a->backup, &b->backup);
+}
+
+static bool flow_equal(const struct plan *a, const struct plan *b, uint32_t index) {
+    const struct plan_flow *x = &a->flows[index];
+    const struct plan_flow *y = &b->flows[index];
+    if (x->src.i != y->src.i || x->dst.i != y->dst.i || x->job != y->job || x->bytes != y->bytes ||
+        x->local != y->local || x->steered != y->steered || x->spray != y->spray ||
+        x->part_count != y->part_count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < x->part_count; i++) {
+        if (!part_equal(&a->parts[x->first_part + i], &b->parts[y->first_part + i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool plan_equal(const struct plan *a, const struct plan *b) {
+    if (a->flow_count != b->flow_count || a->part_count != b->part_count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->flow_count; i++) {
+        if (!flow_equal(a, b, i)) {
+            return false;
+        }
+    }
+    return true;
+}
