@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+find_package(Threads REQUIRED)
+srv6_test(test_table LABEL unit SOURCES unit/test_table.c LIBRARIES tool)
+srv6_test(test_control LABEL unit SOURCES unit/test_control.c LIBRARIES control_client Threads::Threads)
