@@ -97,6 +97,7 @@ struct fabric {
     struct fabric_adjacency *adjacencies;
     uint32_t *name_index; // private: open-addressed hash of node names
     uint32_t name_index_size;
+    uint32_t *port_by_usid; // private: uSID -> port, ID_NONE for none
 };
 
 static inline uint32_t fabric_link_count(const struct fabric *fabric) {
@@ -113,8 +114,8 @@ bool fabric_link_is_internal(const struct fabric *fabric, link_id link);
 bool fabric_find_node(const struct fabric *fabric, const char *name, node_id *out);
 bool fabric_find_port(const struct fabric *fabric, const char *name, port_id *out); // "h0" = "h0.0"
 bool fabric_find_port_by_usid(const struct fabric *fabric, uint16_t usid, port_id *out);
-bool fabric_find_link(const struct fabric *fabric, const char *name,
-                      link_id *out); // "leaf0>spine3[.k]"
+// "leaf0>spine3" or, where cables are parallel, "leaf0>spine3.k" (without .k it would be any).
+bool fabric_find_link(const struct fabric *fabric, const char *name, link_id *out);
 // "leaf0-spine3" (first of the parallel cables, *count of them, contiguous) or "leaf0-spine3.1"
 // (*count 1). Ends may be given in either order.
 bool fabric_find_cables(const struct fabric *fabric, const char *name, cable_id *first,

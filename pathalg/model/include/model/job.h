@@ -71,13 +71,20 @@ struct demand {
     uint64_t bytes;
 };
 typedef void demand_fn(void *context, const struct demand *demand);
-// Calls `each` for every demand that `src_rank` sends, in the job's canonical order (collective,
-// then destination rank). `ranks` is what job_resolve gave. A rank never sends to itself;
-// unresolved ranks send and receive nothing. A permutation (seeded, same on every agent) pairs
-// ranks so that every pair crosses leaves and each leaf sends and receives equally where the fabric
-// allows it; its rank map is computed once per call of job_permutation.
+// True for collectives in which each rank sends to one other, whose rank map job_permutation
+// computes.
+bool collective_has_map(enum collective_type type);
+// The rank map of a permutation or a ring: destination_rank[rank], ID_NONE for ranks that send
+// nothing (unresolved, or alone). Every resolved rank also receives from exactly one. A permutation
+// is random by its seed, a ring is one cycle; both cross leaves on every hop unless more than half
+// of the ranks sit on one leaf. The same on every agent. -EINVAL for other collectives, -ENOMEM.
 int job_permutation(const struct job *job, uint32_t collective, const struct fabric *fabric,
                     const port_id *ranks, uint32_t rank_count, uint32_t *destination_rank);
+// Calls `each` for every demand that `src_rank` sends, in the job's canonical order (collective,
+// then destination rank; pairs in the job's order). `ranks` is what job_resolve gave;
+// permutations[c] the map of collective c, for every c with collective_has_map (asserted), else
+// unused. A rank never sends to itself; unresolved ranks send and receive nothing. An AlltoAll pair
+// gets bytes / rank_count, rounded down; demands of no bytes are left out.
 void job_demands(const struct job *job, const struct fabric *fabric, const port_id *ranks,
                  uint32_t rank_count, uint32_t src_rank, const uint32_t *const *permutations,
                  demand_fn *each, void *context);

@@ -61,6 +61,8 @@ struct rule_set {
     struct sid local_sids[LOCAL_SIDS_MAX]; // own uSIDs: next header 4, 41 (or after an SRH) to them
                                            // is decapsulated
     uint32_t local_sid_count;
+    uint32_t *encap_index; // private: open-addressed hash of encaps, for rule_set_intern
+    uint32_t encap_index_size;
 };
 
 void rule_set_init(struct rule_set *set);
