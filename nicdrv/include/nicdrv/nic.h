@@ -69,6 +69,8 @@ struct nic {
     const struct nic_driver *driver;
     char device[32];
     struct rule_set applied; // sealed; equals what the NIC holds
+    bool unsettled; // the driver must see the next set even when it equals `applied`: what forwards
+                    // now cannot be adopted (another layout) and is replaced by the next set
 };
 
 // Convenience around the driver's table. device is a netdev name; pin_dir a directory in a bpffs

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+// The driver `ebpf`: steers in the kernel's own transmit path (tc clsact), on any netdev. Opening,
+// adopting and closing; the maps' contents are the business of ebpf_maps.c and ebpf_update.c.
+//
+// What nic_open finds at the port decides:
+//
+//   our filter attached, its program uses our pinned maps   -> adopt: reuse the maps, replace the
+//                                                              programs in one step, keep counting
+//   our filter attached, other maps (another layout)        -> leave it; the next apply fills new
+//                                                              maps first and replaces it then
+//   no filter of ours                                       -> pins are left over: remove, start
+//   new
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <net/if.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "ebpf.h"
+#include "nicdrv/diff.h"
+#include "srv6.skel.h"
+
+#define VERIFIER_LOG_BYTES 65536
+
+struct ebpf_nic {
+    struct nic nic; // first; nic.applied borrows from held.set
+    struct srv6_bpf *skeleton;
+    struct ebpf_maps maps;
+    struct ebpf_pins pins;
+    struct ebpf_rules held;
+    struct ebpf_slots slots;
+    int ifindex;
+};
+
+static struct ebpf_nic *ebpf_of(struct nic *nic) {
+    return (struct ebpf_nic *)nic;
+}
+
+static int silent(enum libbpf_print_level level, const char *format, va_list arguments) {
+    (void)level;
+    (void)format;
+    (void)arguments;
+    return 0; // what matters comes back as a sentence
+}
+
+// Cuts the log to the last line that says why; the verifier ends with its statistics.
+static const char *last_reason(char *log) {
+    const char *reason = "";
+    char *rest = log;
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        if (*line != '\0' && strncmp(line, "processed ", 10) != 0 && strncmp(line, "--", 2) != 0 &&
+            strncmp(line, "verification time", 17) != 0 && strncmp(line, "stack depth", 11) != 0) {
+            reason = line;
+        }
+    }
+    return reason;
+}
+
+static int load_error(int rc, char *log, const char *device, struct error *error) {
+    if (rc == -EPERM || rc == -EACCES) {
+        // The verifier says EACCES too, with a log.
+        const char *reason = last_reason(log);
+        if (*reason == '\0') {
+            return error_set(error, -EPERM,
+                             "%s: may not load BPF programs: run as root or with CAP_BPF, "
+                             "CAP_NET_ADMIN",
+                             device);
+        }
+        return error_set(error, rc, "%s: the kernel refused the BPF program: %.90s", device,
+                         reason);
+    }
+    if (rc == -ENOSYS) {
+        return error_set(error, rc, "%s: the kernel has no BPF (CONFIG_BPF_SYSCALL)", device);
+    }
+    const char *reason = last_reason(log);
+    return error_set(error, rc, "%s: the kernel refused the BPF program: %.90s", device,
+                     *reason == '\0' ? strerror(-rc) : reason);
+}
+
+// Kernels before 6.2 do not know how to turn a packet from IPv6 into IPv4 in place.
+static bool decaps_by_redirect(void) {
+    struct utsname name;
+    int major = 0, minor = 0;
+    return uname(&name) == 0 && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+           (major < 6 || (major == 6 && minor < 2));
+}
+
+static struct ebpf_maps maps_of(const struct srv6_bpf *skeleton) {
+    return (struct ebpf_maps){
+        .destinations = bpf_map__fd(skeleton->maps.destinations),
+        .exact = bpf_map__fd(skeleton->maps.exact),
+        .paths = bpf_map__fd(skeleton->maps.paths),
+        .srhs = bpf_map__fd(skeleton->maps.srhs),
+        .counters = bpf_map__fd(skeleton->maps.counters),
+        .qps = bpf_map__fd(skeleton->maps.qps),
+        .local_sids = bpf_map__fd(skeleton->maps.local_sids),
+        .totals = bpf_map__fd(skeleton->maps.totals),
+        .meta = bpf_map__fd(skeleton->maps.meta),
+        .cpus = libbpf_num_possible_cpus(),
+    };
+}
+
+// Loads the programs over the maps that are pinned, and pins those that are not.
+static int load(struct ebpf_nic *ebpf, struct error *error) {
+    char *log = calloc(1, VERIFIER_LOG_BYTES);
+    if (log == NULL) {
+        return error_set(error, -ENOMEM, "%s: no memory", ebpf->nic.device);
+    }
+    struct bpf_object_open_opts options = {.sz = sizeof options,
+                                           .kernel_log_buf = log,
+                                           .kernel_log_size = VERIFIER_LOG_BYTES};
+    libbpf_set_print(silent);
+    struct srv6_bpf *skeleton = srv6_bpf__open_opts(&options);
+    int rc = skeleton == NULL ? -errno : 0;
+    struct bpf_map *map;
+    if (rc == 0) {
+        skeleton->rodata->decap_by_redirect = decaps_by_redirect();
+        bpf_object__for_each_map(map, skeleton->obj) {
+            char path[EBPF_PATH_MAX];
+            ebpf_pins_path(&ebpf->pins, bpf_map__name(map), path);
+            if (!bpf_map__is_internal(map) && rc == 0) {
+                rc = bpf_map__set_pin_path(map, path);
+            }
+        }
+        rc = rc == 0 ? srv6_bpf__load(skeleton) : rc;
+    }
+    if (rc < 0) {
+        srv6_bpf__destroy(skeleton);
+        load_error(rc, log, ebpf->nic.device, error);
+    } else {
+        ebpf->skeleton = skeleton;
+        ebpf->maps = maps_of(skeleton);
+    }
+    free(log);
+    return rc;
+}
+
+static int pin_program(const struct ebpf_nic *ebpf, const char *name, int program) {
+    char path[EBPF_PATH_MAX];
+    ebpf_pins_path(&ebpf->pins, name, path);
+    unlink(path);
+    return bpf_obj_pin(program, path);
+}
+
+// Puts our programs at the port, in place of older ones of ours without a gap, and pins them.
+static int attach(struct ebpf_nic *ebpf, struct error *error) {
+    int encap = bpf_program__fd(ebpf->skeleton->progs.srv6_encap);
+    int decap = bpf_program__fd(ebpf->skeleton->progs.srv6_decap);
+    int rc = ebpf_tc_attach(ebpf->ifindex, EBPF_INGRESS, decap, ebpf->nic.device, error);
+    if (rc == 0) {
+        rc = ebpf_tc_attach(ebpf->ifindex, EBPF_EGRESS, encap, ebpf->nic.device, error);
+    }
+    if (rc == 0) {
+        rc = pin_program(ebpf, "srv6_encap", encap);
+        rc = rc == 0 ? pin_program(ebpf, "srv6_decap", decap) : rc;
+        if (rc < 0) {
+            error_set(error, rc, "%s: cannot pin a program below %.80s: %s", ebpf->nic.device,
+                      ebpf->pins.directory, strerror(-rc));
+        }
+    }
+    return rc;
+}
+
+// Whether what forwards at the port uses the maps pinned for this layout.
+static bool can_adopt(const struct ebpf_nic *ebpf, uint32_t attached) {
+    char path[EBPF_PATH_MAX];
+    ebpf_pins_path(&ebpf->pins, "destinations", path);
+    int map = attached == 0 ? -1 : bpf_obj_get(path);
+    if (map < 0) {
+        return false;
+    }
+    bool adopt = ebpf_tc_program_uses(attached, map);
+    close(map);
+    return adopt;
+}
+
+static int write_meta(const struct ebpf_nic *ebpf, bool made_clsact, struct error *error) {
+    struct srv6_meta meta = {.layout = SRV6_LAYOUT, .made_clsact = made_clsact};
+    uint32_t zero = 0;
+    int rc = bpf_map_update_elem(ebpf->maps.meta, &zero, &meta, BPF_ANY);
+    return rc < 0 ? error_set(error, rc, "%s: cannot write a BPF map: %s", ebpf->nic.device,
+                              strerror(-rc))
+                  : 0;
+}
+
+// Rules as the maps hold them, and the slots that these leave free.
+static int read_state(struct ebpf_nic *ebpf, struct error *error) {
+    struct ebpf_rules rules;
+    struct ebpf_slots slots;
+    int rc = ebpf_read_rules(&ebpf->maps, &rules, error);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = ebpf_slots_init(&slots, &rules);
+    if (rc < 0) {
+        ebpf_rules_fini(&rules);
+        return error_set(error, rc, "%s: no memory", ebpf->nic.device);
+    }
+    ebpf_rules_fini(&ebpf->held);
+    ebpf_slots_fini(&ebpf->slots);
+    ebpf->held = rules;
+    ebpf->slots = slots;
+    ebpf->nic.applied = rules.set;
+    return 0;
+}
+
+static void remove_all(struct ebpf_nic *ebpf, bool made_clsact) {
+    ebpf_tc_detach(ebpf->ifindex, EBPF_EGRESS);
+    ebpf_tc_detach(ebpf->ifindex, EBPF_INGRESS);
+    if (made_clsact) {
+        ebpf_tc_remove_hooks_if_empty(ebpf->ifindex);
+    }
+    ebpf_pins_remove(&ebpf->pins, true);
+    ebpf_pins_remove(&ebpf->pins, false);
+    ebpf_pins_remove_directory(&ebpf->pins);
+}
+
+static void free_nic(struct ebpf_nic *ebpf) {
+    ebpf_rules_fini(&ebpf->held);
+    ebpf_slots_fini(&ebpf->slots);
+    srv6_bpf__destroy(ebpf->skeleton);
+    ebpf_pins_close(&ebpf->pins);
+    free(ebpf);
+}
+
+// From the lock on. A failure leaves what forwards as it was, and nothing of ours where nothing
+// was.
+static int start(struct ebpf_nic *ebpf, struct error *error) {
+    uint32_t attached = ebpf_tc_attached(ebpf->ifindex, EBPF_EGRESS);
+    bool adopt = can_adopt(ebpf, attached), made = false;
+    bool made_before = attached != 0 && ebpf_pins_made_clsact(&ebpf->pins);
+    if (!adopt) {
+        ebpf_pins_remove(&ebpf->pins, true);
+    }
+    int rc = load(ebpf, error);
+    if (rc == 0) {
+        rc = ebpf_tc_make_hooks(ebpf->ifindex, ebpf->nic.device, &made, error);
+    }
+    if (rc == 0) {
+        rc = write_meta(ebpf, made || made_before, error);
+    }
+    if (rc == 0) {
+        rc = read_state(ebpf, error);
+    }
+    ebpf->nic.unsettled = attached != 0 && !adopt;
+    if (rc == 0 && !ebpf->nic.unsettled) {
+        rc = attach(ebpf, error);
+    }
+    if (rc < 0 && attached == 0) {
+        remove_all(ebpf, made);
+    } else if (rc < 0 && !adopt) {
+        ebpf_pins_remove(&ebpf->pins, true);
+    }
+    return rc;
+}
+
+static int ebpf_open(const char *device, const char *pin_dir, struct nic **out,
+                     struct error *error) {
+    unsigned ifindex = if_nametoindex(device);
+    if (ifindex == 0) {
+        return error_set(error, -ENODEV, "%s: no such network device in this network namespace",
+                         device);
+    }
+    struct ebpf_nic *ebpf = calloc(1, sizeof *ebpf);
+    if (ebpf == NULL) {
+        return error_set(error, -ENOMEM, "%s: no memory", device);
+    }
+    ebpf->nic.driver = &nic_driver_ebpf;
+    ebpf->ifindex = (int)ifindex;
+    ebpf->pins.lock = -1;
+    strncpy(ebpf->nic.device, device, sizeof ebpf->nic.device - 1);
+    int rc = ebpf_pins_open(device, pin_dir, &ebpf->pins, error);
+    if (rc == 0) {
+        rc = start(ebpf, error);
+    }
+    if (rc < 0) {
+        free_nic(ebpf);
+        return rc;
+    }
+    *out = &ebpf->nic;
+    return 0;
+}
+
+static void ebpf_close(struct nic *nic, bool remove_rules) {
+    struct ebpf_nic *ebpf = ebpf_of(nic);
+    if (remove_rules) {
+        remove_all(ebpf, ebpf_pins_made_clsact(&ebpf->pins));
+    }
+    free_nic(ebpf);
+}
+
+static void ebpf_capabilities(const struct nic *nic, struct nic_capabilities *out) {
+    (void)nic;
+    *out = (struct nic_capabilities){
+        .spray = true,
+        .per_qp = true,
+        .srh = true,
+        .counters = true,
+        .rules_max = SRV6_RULES,
+        .encap_bytes_max = 40 + SRV6_SRH_BYTES_MAX,
+    };
+}
+
+static int ebpf_apply(struct nic *nic, const struct rule_set *wanted, struct error *error) {
+    struct ebpf_nic *ebpf = ebpf_of(nic);
+    int rc = ebpf_update(&ebpf->maps, &ebpf->slots, &ebpf->held, wanted, nic->device, error);
+    nic->applied = ebpf->held.set;
+    if (rc < 0) {
+        // Half way, perhaps. Should even reading fail, the next apply starts from what we know.
+        read_state(ebpf, NULL);
+        return rc;
+    }
+    if (nic->unsettled) {
+        rc = attach(ebpf, error);
+        if (rc < 0) {
+            return rc;
+        }
+        ebpf_pins_remove(&ebpf->pins, false);
+        nic->unsettled = false;
+    }
+    return 0;
+}
+
+static int ebpf_counters(struct nic *nic, nic_counter_fn *each, void *context) {
+    struct ebpf_nic *ebpf = ebpf_of(nic);
+    for (uint32_t r = 0; r < ebpf->held.set.rule_count; r++) {
+        const struct rule *rule = &ebpf->held.set.rules[r];
+        for (uint32_t p = 0; p < rule->path_count; p++) {
+            struct srv6_counter sum;
+            int rc =
+                ebpf_read_counter(&ebpf->maps, ebpf->held.slots[ebpf->held.first[r] + p], &sum);
+            if (rc < 0) {
+                return rc;
+            }
+            struct nic_counter counter = {rule->match, p, sum.packets, sum.bytes};
+            each(context, &counter);
+        }
+    }
+    return 0;
+}
+
+static int ebpf_qps(struct nic *nic, nic_qp_fn *each, void *context) {
+    return ebpf_take_qps(&ebpf_of(nic)->maps, each, context);
+}
+
+static void ebpf_totals(struct nic *nic, uint64_t *encapsulated, uint64_t *decapsulated,
+                        uint64_t *plain_roce) {
+    struct srv6_totals sum = {0};
+    ebpf_read_totals(&ebpf_of(nic)->maps, &sum);
+    *encapsulated = sum.encapsulated;
+    *decapsulated = sum.decapsulated;
+    *plain_roce = sum.plain;
+}
+
+const struct nic_driver nic_driver_ebpf = {
+    .name = "ebpf",
+    .open = ebpf_open,
+    .close = ebpf_close,
+    .capabilities = ebpf_capabilities,
+    .apply = ebpf_apply,
+    .counters = ebpf_counters,
+    .qps = ebpf_qps,
+    .totals = ebpf_totals,
+};

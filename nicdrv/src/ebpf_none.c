@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stands in for the ebpf driver where it was left out of the build, and says so.
+#include "nicdrv/nic.h"
+
+#include <errno.h>
+
+static int none_open(const char *device, const char *pin_dir, struct nic **out,
+                     struct error *error) {
+    (void)pin_dir;
+    (void)out;
+    return error_set(error, -ENOTSUP,
+                     "%s: built without BPF; configure with -DBPF=ON (needs clang and bpftool)",
+                     device);
+}
+
+// nic_open never returns a NIC of this driver, so nothing else can be called.
+const struct nic_driver nic_driver_ebpf = {.name = "ebpf", .open = none_open};
