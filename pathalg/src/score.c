@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How good a plan is: what the most loaded link takes to drain, against what no plan can beat.
-#include <math.h>
+#include <math.h> // HUGE_VAL
 
 #include "live.h"
 #include "pathalg/plan.h"
@@ -12,6 +12,10 @@ void plan_add_loads(const struct plan *plan, uint64_t *link_bytes) {
             link_bytes[part->path.links[j].i] += part->bytes;
         }
     }
+}
+
+static double larger(double a, double b) {
+    return a > b ? a : b;
 }
 
 static double drain_s(uint64_t bytes, uint64_t rate_bps) {
@@ -43,7 +47,8 @@ static void cut_add_uplinks(const struct plan_input *input, const uint64_t *link
 }
 
 static double cut_drain_s(const struct cut *cut) {
-    return fmax(drain_s(cut->bytes[0], cut->rate_bps[0]), drain_s(cut->bytes[1], cut->rate_bps[1]));
+    return larger(drain_s(cut->bytes[0], cut->rate_bps[0]),
+                  drain_s(cut->bytes[1], cut->rate_bps[1]));
 }
 
 static bool is_agg_of(const struct fabric_node *node, uint32_t pod) {
@@ -76,9 +81,9 @@ static double cut_bound_s(const struct plan_input *input, const uint64_t *link_b
         if (node->kind == NODE_LEAF) {
             struct cut cut = {0};
             cut_add_uplinks(input, link_bytes, node, &cut);
-            bound = fmax(bound, cut_drain_s(&cut));
+            bound = larger(bound, cut_drain_s(&cut));
         } else if (node->kind == NODE_AGG) {
-            bound = fmax(bound, pod_cut_s(input, link_bytes, i));
+            bound = larger(bound, pod_cut_s(input, link_bytes, i));
         }
     }
     return bound;
@@ -92,7 +97,7 @@ void plan_score(const struct plan_input *input, const uint64_t *link_bytes,
         double load_s =
             drain_s(link_bytes[i], link_live_rate_bps(input->fabric, input->beliefs, link));
         if (!fabric_link_is_internal(input->fabric, link)) {
-            score.nic_bound_s = fmax(score.nic_bound_s, load_s);
+            score.nic_bound_s = larger(score.nic_bound_s, load_s);
         } else if (load_s > score.max_link_load_s) {
             score.max_link_load_s = load_s;
             score.max_link = link;

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+if(TARGET pathalg)
+  add_library(path_fixture STATIC support/path_fixture.c)
+  target_include_directories(path_fixture PUBLIC support)
+  target_link_libraries(path_fixture PUBLIC pathalg PRIVATE srv6_options)
+
+  foreach(source algorithm ecmp ethereal spray)
+    srv6_test(test_${source} LABEL unit SOURCES unit/test_${source}.c LIBRARIES pathalg)
+  endforeach()
+  foreach(source backup candidates path plan score spread)
+    srv6_test(test_${source} LABEL unit SOURCES unit/test_${source}.c LIBRARIES path_fixture)
+    target_include_directories(test_${source} PRIVATE ${PROJECT_SOURCE_DIR}/pathalg/src)
+  endforeach()
+  srv6_test(prop_plan LABEL property SOURCES property/prop_plan.c LIBRARIES path_fixture)
+endif()
