@@ -2,3 +2,5 @@
 find_package(Threads REQUIRED)
 srv6_test(test_table LABEL unit SOURCES unit/test_table.c LIBRARIES tool)
 srv6_test(test_control LABEL unit SOURCES unit/test_control.c LIBRARIES control_client Threads::Threads)
+srv6_test(test_ctl_options LABEL unit SOURCES unit/test_ctl_options.c LIBRARIES ctl_core)
+srv6_test(test_ctl_view LABEL unit SOURCES unit/test_ctl_view.c LIBRARIES ctl_core)

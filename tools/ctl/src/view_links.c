@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <inttypes.h>
+
+#include "tool/json.h"
+#include "tool/table.h"
+#include "tool/tool.h"
+#include "view.h"
+
+static int finish(struct tool_table *table, FILE *out) {
+    int rc = tool_table_print(table, out);
+    tool_table_close(table);
+    return rc == 0 ? TOOL_OK : TOOL_FAILED;
+}
+
+static void duration_cell(struct tool_table *table, const json_t *object, const char *key) {
+    char text[24];
+    uint64_t ns = tool_json_u64(object, key, 0);
+    tool_format_duration(ns, text);
+    tool_table_cell(table, "%s", ns > 0 ? text : "-"); // 0: never measured
+}
+
+static void probes_cell(struct tool_table *table, const json_t *object) {
+    uint64_t sent = tool_json_u64(object, "probes_sent", 0);
+    if (sent == 0) {
+        tool_table_cell(table, "-");
+        return;
+    }
+    tool_table_cell(table, "%" PRIu64 "/%" PRIu64, tool_json_u64(object, "probes_lost", 0), sent);
+}
+
+int view_links(const json_t *result, FILE *out) {
+    static const struct tool_column columns[] = {{"LINK", false},     {"STATE", false},
+                                                 {"OWN", false},      {"CAPACITY", true},
+                                                 {"RATE", true},      {"RTT", true},
+                                                 {"LOST/SENT", true}, {"DOWN VOTES", true}};
+    struct tool_table *table = tool_table_open(columns, 8);
+    if (table == NULL) {
+        return TOOL_FAILED;
+    }
+    size_t index;
+    const json_t *link;
+    json_array_foreach(tool_json_array(result, "links"), index, link) {
+        char share[24], rate[24];
+        tool_format_share(tool_json_real(link, "capacity", -1), share);
+        tool_format_rate(tool_json_u64(link, "rate_bps", 0), rate);
+        tool_table_cell(table, "%s", tool_json_text(link, "link", "-"));
+        tool_table_cell(table, "%s", tool_json_text(link, "state", "-"));
+        tool_table_cell(table, "%s", tool_json_text(link, "own", "-"));
+        tool_table_cell(table, "%s", share);
+        tool_table_cell(table, "%s", rate);
+        duration_cell(table, link, "rtt_ns");
+        probes_cell(table, link);
+        tool_table_cell(table, "%" PRIu64 "/%" PRIu64, tool_json_u64(link, "down_votes", 0),
+                        tool_json_u64(link, "observers", 0));
+    }
+    return finish(table, out);
+}
+
+static int print_evidence(const json_t *evidence, FILE *out) {
+    static const struct tool_column columns[] = {{"  OBSERVER", false}, {"RACK", false},
+                                                 {"VERDICT", false},    {"CAPACITY", true},
+                                                 {"LOSS", true},        {"DELAY", true},
+                                                 {"PROBES", true}};
+    struct tool_table *table = tool_table_open(columns, 7);
+    if (table == NULL) {
+        return TOOL_FAILED;
+    }
+    size_t index;
+    const json_t *row;
+    json_array_foreach(evidence, index, row) {
+        char capacity[24], loss[24];
+        tool_format_share((double)tool_json_u64(row, "capacity_ppm", 0) / 1e6, capacity);
+        tool_format_share((double)tool_json_u64(row, "loss_ppm", 0) / 1e6, loss);
+        tool_table_cell(table, "  %s", tool_json_text(row, "observer", "-"));
+        tool_table_cell(table, "%s", tool_json_text(row, "rack", "-"));
+        tool_table_cell(table, "%s", tool_json_text(row, "verdict", "-"));
+        tool_table_cell(table, "%s", capacity);
+        tool_table_cell(table, "%s", loss);
+        duration_cell(table, row, "delay_ns");
+        tool_table_cell(table, "%" PRIu64, tool_json_u64(row, "probe_count", 0));
+    }
+    return finish(table, out);
+}
+
+static void print_own(const json_t *own, FILE *out) {
+    if (own == NULL) {
+        return;
+    }
+    char changed[24], held[24], text[256];
+    tool_format_duration(tool_json_u64(own, "changed_ago_ns", 0), changed);
+    uint64_t held_ns = tool_json_u64(own, "held_for_ns", 0);
+    tool_format_duration(held_ns, held);
+    snprintf(text, sizeof text,
+             "  This host: %s since %s, %" PRIu64 " of %" PRIu64 " probes lost%s%s",
+             tool_json_text(own, "state", "-"), changed, tool_json_u64(own, "probes_lost", 0),
+             tool_json_u64(own, "probes_sent", 0), held_ns > 0 ? ", held for another " : "",
+             held_ns > 0 ? held : "");
+    view_sentence(out, text);
+}
+
+static int print_why(const json_t *link, FILE *out) {
+    char text[1024];
+    snprintf(text, sizeof text, "%s: %s: %s", tool_json_text(link, "link", "-"),
+             tool_json_text(link, "state", "-"), tool_json_text(link, "reason", "no reason given"));
+    view_sentence(out, text);
+    print_own(tool_json_object(link, "own"), out);
+    size_t index;
+    const json_t *order;
+    json_array_foreach(tool_json_array(link, "orders"), index, order) {
+        snprintf(text, sizeof text, "  Order: %s %s, by %s", tool_json_text(order, "kind", "-"),
+                 tool_json_text(order, "name", "-"), tool_json_text(order, "origin", "-"));
+        view_sentence(out, text);
+    }
+    const json_t *evidence = tool_json_array(link, "evidence");
+    return json_array_size(evidence) > 0 ? print_evidence(evidence, out) : TOOL_OK;
+}
+
+int view_link_why(const json_t *result, FILE *out) {
+    const json_t *links = tool_json_array(result, "links");
+    if (links == NULL) {
+        return print_why(result, out);
+    }
+    int rc = TOOL_OK;
+    size_t index;
+    const json_t *link;
+    json_array_foreach(links, index, link) {
+        rc = rc == TOOL_OK ? print_why(link, out) : rc;
+    }
+    return rc;
+}
+
+int view_trace(const json_t *result, FILE *out) {
+    static const struct tool_column columns[] = {{"  LINK", false},  {"FROM", false}, {"TO", false},
+                                                 {"STATE", false},   {"OWN", false},  {"RTT", true},
+                                                 {"LOST/SENT", true}};
+    size_t part_index, hop_index;
+    const json_t *part, *hop;
+    json_array_foreach(tool_json_array(result, "parts"), part_index, part) {
+        char share[24], text[256];
+        tool_format_share(tool_json_real(part, "share", -1), share);
+        snprintf(text, sizeof text, "%s part %zu: %s", tool_json_text(result, "flow", "-"),
+                 part_index + 1, share);
+        view_sentence(out, text);
+        struct tool_table *table = tool_table_open(columns, 7);
+        if (table == NULL) {
+            return TOOL_FAILED;
+        }
+        json_array_foreach(tool_json_array(part, "hops"), hop_index, hop) {
+            tool_table_cell(table, "  %s", tool_json_text(hop, "link", "-"));
+            tool_table_cell(table, "%s", tool_json_text(hop, "from", "-"));
+            tool_table_cell(table, "%s", tool_json_text(hop, "to", "-"));
+            tool_table_cell(table, "%s", tool_json_text(hop, "state", "-"));
+            tool_table_cell(table, "%s", tool_json_text(hop, "own", "-"));
+            duration_cell(table, hop, "rtt_ns");
+            probes_cell(table, hop);
+        }
+        if (finish(table, out) != TOOL_OK) {
+            return TOOL_FAILED;
+        }
+    }
+    return TOOL_OK;
+}
