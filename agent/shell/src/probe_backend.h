@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside of probe_io: what a back end sees and what it must offer. probe_io owns the sockets, the
+// queue of outcomes and the counters; a back end only moves messages.
+#ifndef AGENT_SHELL_PROBE_BACKEND_H
+#define AGENT_SHELL_PROBE_BACKEND_H
+
+#include "agent_shell/probe_io.h"
+
+#define PROBE_QUEUE_COUNT 4096 // outcomes between two turns of the loop; a power of two
+
+struct probe_backend_ops {
+    const char *name, *variant;
+    // Opens over `io`'s sockets and tests itself; -errno with the reason.
+    int (*open)(struct probe_io *io, struct error *error);
+    void (*close)(struct probe_io *io);
+    int (*fd)(const struct probe_io *io);
+    void (*work)(struct probe_io *io, uint64_t now_ns);
+    void (*send)(struct probe_io *io, uint64_t now_ns, const struct engine_probe *probes,
+                 uint32_t count);
+};
+
+extern const struct probe_backend_ops probe_backend_defer, probe_backend_coop, probe_backend_plain,
+    probe_backend_epoll;
+
+struct probe_io {
+    const struct probe_backend_ops *ops;
+    void *state; // the back end's
+    uint64_t nonce;
+    uint32_t socket_count;
+    struct probe_socket *sockets;
+    char reason[PROBE_REASON_SIZE];
+    struct probe_io_stats stats;
+    uint32_t head, count; // of the queue
+    struct probe_outcome queue[PROBE_QUEUE_COUNT];
+};
+
+void probe_io_failed(struct probe_io *io, uint64_t token);
+// A datagram arrived: parsed, counted and queued when it is ours.
+void probe_io_received(struct probe_io *io, const struct msghdr *header, const void *payload,
+                       size_t size, uint64_t now_ns, int64_t offset_ns);
+bool probe_io_has_room(const struct probe_io *io);
+
+#endif

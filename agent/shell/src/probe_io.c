@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent_shell/probe_io.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe_backend.h"
+
+static const struct probe_backend_ops *const ladder[] = {&probe_backend_defer, &probe_backend_coop,
+                                                         &probe_backend_plain,
+                                                         &probe_backend_epoll};
+#define LADDER_COUNT (sizeof(ladder) / sizeof(ladder[0]))
+
+bool probe_io_has_room(const struct probe_io *io) {
+    return io->count < PROBE_QUEUE_COUNT;
+}
+
+static void enqueue(struct probe_io *io, const struct probe_outcome *outcome) {
+    if (!probe_io_has_room(io)) {
+        io->stats.overrun++;
+        return;
+    }
+    io->queue[(io->head + io->count) % PROBE_QUEUE_COUNT] = *outcome;
+    io->count++;
+}
+
+void probe_io_failed(struct probe_io *io, uint64_t token) {
+    struct probe_outcome outcome = {true, {token, 0, 0, false}};
+    io->stats.send_failed++;
+    enqueue(io, &outcome);
+}
+
+void probe_io_received(struct probe_io *io, const struct msghdr *header, const void *payload,
+                       size_t size, uint64_t now_ns, int64_t offset_ns) {
+    struct probe_outcome outcome = {.failed = false};
+    if (!probe_message_parse(header, payload, size, io->nonce, now_ns, offset_ns,
+                             &outcome.result)) {
+        io->stats.foreign++;
+        return;
+    }
+    io->stats.received++;
+    enqueue(io, &outcome);
+}
+
+bool probe_io_take(struct probe_io *io, struct probe_outcome *out) {
+    if (io->count == 0) {
+        return false;
+    }
+    *out = io->queue[io->head];
+    io->head = (io->head + 1) % PROBE_QUEUE_COUNT;
+    io->count--;
+    return true;
+}
+
+static bool is_wanted(const struct probe_backend_ops *ops, enum probe_backend wanted) {
+    bool epoll = ops == &probe_backend_epoll;
+    return wanted == PROBE_BACKEND_AUTO || epoll == (wanted == PROBE_BACKEND_EPOLL);
+}
+
+// The first that works. The reason kept is that of the first refusal: it names the cause, the later
+// ones repeat it.
+static int choose_backend(struct probe_io *io, enum probe_backend wanted, struct error *error) {
+    struct error refusal = {0};
+    for (size_t i = 0; i < LADDER_COUNT; i++) {
+        if (!is_wanted(ladder[i], wanted)) {
+            continue;
+        }
+        if (ladder[i]->open(io, &refusal) == 0) {
+            io->ops = ladder[i];
+            return 0;
+        }
+        if (io->reason[0] == '\0') {
+            snprintf(io->reason, sizeof(io->reason), "%s", refusal.text);
+        }
+    }
+    return error_set(error, refusal.code, "probe.backend: %s does not work here (%.80s): use auto",
+                     wanted == PROBE_BACKEND_EPOLL ? "epoll" : "io_uring", io->reason);
+}
+
+static int open_sockets(struct probe_io *io, const struct probe_io_config *config,
+                        struct error *error) {
+    for (uint32_t i = 0; i < config->port_count; i++) {
+        int rc = probe_socket_open(&config->ports[i], &io->sockets[i], error);
+        if (rc != 0) {
+            return rc;
+        }
+        io->socket_count++;
+    }
+    return 0;
+}
+
+int probe_io_open(const struct probe_io_config *config, struct probe_io **out,
+                  struct error *error) {
+    struct probe_io *io = calloc(1, sizeof(*io));
+    if (io == NULL) {
+        return error_set(error, -ENOMEM, "no memory for probes");
+    }
+    io->nonce = config->nonce;
+    io->sockets = calloc(config->port_count + 1, sizeof(*io->sockets));
+    int rc = io->sockets == NULL ? error_set(error, -ENOMEM, "no memory for probe sockets") : 0;
+    rc = rc != 0 ? rc : open_sockets(io, config, error);
+    rc = rc != 0 ? rc : choose_backend(io, config->backend, error);
+    if (rc != 0) {
+        probe_io_close(io);
+        return rc;
+    }
+    *out = io;
+    return 0;
+}
+
+void probe_io_close(struct probe_io *io) {
+    if (io == NULL) {
+        return;
+    }
+    if (io->ops != NULL) {
+        io->ops->close(io);
+    }
+    for (uint32_t i = 0; i < io->socket_count; i++) {
+        probe_socket_close(&io->sockets[i]);
+    }
+    free(io->sockets);
+    free(io);
+}
+
+int probe_io_fd(const struct probe_io *io) {
+    return io->ops->fd(io);
+}
+
+void probe_io_work(struct probe_io *io, uint64_t now_ns) {
+    io->ops->work(io, now_ns);
+}
+
+void probe_io_send(struct probe_io *io, uint64_t now_ns, const struct engine_probe *probes,
+                   uint32_t count) {
+    io->ops->send(io, now_ns, probes, count);
+}
+
+const char *probe_io_backend(const struct probe_io *io) {
+    return io->ops->name;
+}
+
+const char *probe_io_variant(const struct probe_io *io) {
+    return io->ops->variant;
+}
+
+const char *probe_io_reason(const struct probe_io *io) {
+    return io->reason;
+}
+
+void probe_io_stats(const struct probe_io *io, struct probe_io_stats *out) {
+    *out = io->stats;
+}
