@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "complaints.h"
+#include "model/complaints.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void complaints_init(struct complaints *complaints, const char *source) {
     *complaints = (struct complaints){.source = source};
@@ -45,6 +46,18 @@ void complaints_add(struct complaints *complaints, uint32_t line, const char *fo
         error_set(&complaint->error, -EINVAL, "%s:%u: %s", complaints->source, line, text);
     } else {
         error_set(&complaint->error, -EINVAL, "%s: %s", complaints->source, text);
+    }
+}
+
+void complaints_take(struct complaints *complaints, const struct error *error) {
+    struct complaint *complaint = complaint_new(complaints);
+    if (complaint == NULL) {
+        return;
+    }
+    complaint->error = *error;
+    size_t size = strlen(complaints->source);
+    if (strncmp(error->text, complaints->source, size) == 0 && error->text[size] == ':') {
+        complaint->line = (uint32_t)strtoul(error->text + size + 1, NULL, 10);
     }
 }
 

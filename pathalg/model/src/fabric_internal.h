@@ -11,7 +11,7 @@
 #ifndef MODEL_FABRIC_INTERNAL_H
 #define MODEL_FABRIC_INTERNAL_H
 
-#include "complaints.h"
+#include "model/complaints.h"
 #include "model/fabric.h"
 
 // A link of the description with its ends found; a is the lower tier.

@@ -17,15 +17,15 @@ static void read_bases(struct builder *builder) {
     const char *ipv6 = desc->ipv6_base != NULL ? desc->ipv6_base : IPV6_BASE_DEFAULT;
     struct in_addr address;
     if (inet_pton(AF_INET, ipv4, &address) != 1 || (ntohl(address.s_addr) & 3) != 0) {
-        complaints_add(&builder->complaints, 0, "ipv4_base %.40s: not the first address of a /30",
-                       ipv4);
+        complaints_add(&builder->complaints, desc->line_ipv4_base,
+                       "ipv4_base %.40s: not the first address of a /30", ipv4);
     } else {
         builder->ipv4_base = ntohl(address.s_addr);
     }
     if (inet_pton(AF_INET6, ipv6, builder->ipv6_base) != 1 || builder->ipv6_base[14] != 0 ||
         builder->ipv6_base[15] != 0) {
-        complaints_add(&builder->complaints, 0, "ipv6_base %.46s: not the first address of a /112",
-                       ipv6);
+        complaints_add(&builder->complaints, desc->line_ipv6_base,
+                       "ipv6_base %.46s: not the first address of a /112", ipv6);
     }
 }
 
@@ -33,15 +33,18 @@ static void read_header(struct builder *builder) {
     const struct fabric_desc *desc = builder->desc;
     struct fabric *fabric = builder->fabric;
     if (desc->version != FABRIC_FILE_VERSION) {
-        complaints_add(&builder->complaints, 0, "version %u: this program reads version %d",
-                       desc->version, FABRIC_FILE_VERSION);
+        complaints_add(&builder->complaints, desc->line_version,
+                       "version %u: this program reads version %d", desc->version,
+                       FABRIC_FILE_VERSION);
     }
     if (desc->generation == 0) {
-        complaints_add(&builder->complaints, 0, "generation 0: generations count from 1");
+        complaints_add(&builder->complaints, desc->line_generation,
+                       "generation 0: generations count from 1");
     }
     if (!fabric_name_valid(desc->name)) {
-        complaints_add(&builder->complaints, 0, "name %.40s: letters, digits, - and _, at most %d",
-                       desc->name, NAME_SIZE - 1);
+        complaints_add(&builder->complaints, desc->line_name,
+                       "name %.40s: letters, digits, - and _, at most %d", desc->name,
+                       NAME_SIZE - 1);
     }
     if (usid_block_parse(desc->block, &fabric->block) != 0) {
         complaints_add(&builder->complaints, desc->line_block,

@@ -182,7 +182,8 @@ struct fabric_desc {
     uint32_t link_count;
     const struct fabric_override_desc *overrides;
     uint32_t override_count;
-    uint32_t line_clos, line_block;
+    uint32_t line_clos, line_block, line_version, line_generation, line_name;
+    uint32_t line_ipv4_base, line_ipv6_base;
 };
 
 // Called once for each thing wrong, in order of lines; the whole description is checked before a

@@ -30,6 +30,8 @@ void complaints_init(struct complaints *complaints, const char *source);
 // "source:line: text", or "source: text" for line 0.
 void complaints_add(struct complaints *complaints, uint32_t line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+// An error that another check has already put in this form; it is sorted in by its line.
+void complaints_take(struct complaints *complaints, const struct error *error);
 void complaints_no_memory(struct complaints *complaints);
 // Calls `complain` for each, frees, and returns whether there were any.
 bool complaints_flush(struct complaints *complaints, fabric_complain_fn *complain, void *context);
