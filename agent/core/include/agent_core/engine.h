@@ -27,8 +27,8 @@
 #include "model/error.h"
 #include "model/fabric.h"
 #include "model/job.h"
+#include "model/nic_facts.h"
 #include "model/rule.h"
-#include "nicdrv/nic.h"
 #include "pathalg/plan.h"
 
 #define ENGINE_PORTS_MAX HOST_PORTS_MAX

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent_core/engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/time.h"
+#include "state.h"
+
+#define NIC_RETRY_NS (200 * NS_PER_MS)
+#define HOUSEKEEPING_NS NS_PER_S
+
+void engine_note(struct engine *engine, enum engine_note_level level, const char *kind,
+                 const char *subject, const char *format, ...) {
+    if (engine->note_count == NOTES_MAX) {
+        return;
+    }
+    struct engine_note *note = &engine->notes[engine->note_count++];
+    *note = (struct engine_note){.level = level, .kind = kind};
+    memcpy(note->subject, subject, strnlen(subject, sizeof note->subject - 1));
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(note->text, sizeof note->text, format, arguments);
+    va_end(arguments);
+}
+
+struct probe_policy probe_policy_of(const struct engine_config *config) {
+    return (struct probe_policy){.interval_ns = config->probe_interval_ns,
+                                 .timeout_ns = config->probe_timeout_ns,
+                                 .up_hold_ns = config->up_hold_ns,
+                                 .up_hold_max_ns = config->up_hold_max_ns,
+                                 .loss_threshold = config->loss_threshold};
+}
+
+static int check_config(const struct engine_config *config, struct error *error) {
+    if (config->probe_interval_ns < NS_PER_MS / 10 || config->probe_interval_ns > 60 * NS_PER_S) {
+        return error_set(error, -EINVAL, "probe interval: not between 100 us and 60 s");
+    }
+    if (config->probe_timeout_ns == 0 || config->loss_threshold == 0 || config->up_hold_ns == 0 ||
+        config->up_hold_max_ns < config->up_hold_ns) {
+        return error_set(error, -EINVAL,
+                         "probe timeout, loss threshold and hold times must be positive");
+    }
+    return 0;
+}
+
+int engine_open(const struct engine_config *config, struct fabric *fabric, uint64_t now_ns,
+                struct engine **out, struct error *error) {
+    int rc = check_config(config, error);
+    if (rc != 0) {
+        return rc;
+    }
+    struct engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL) {
+        return error_set(error, -ENOMEM, "no memory");
+    }
+    engine->config = *config;
+    engine->now_ns = now_ns;
+    engine->retry_nic_at_ns = NEVER_NS;
+    engine->housekeeping_at_ns = now_ns + HOUSEKEEPING_NS;
+    rc = gossip_open(&config->gossip, now_ns, &engine->gossip, error);
+    rc = rc == 0 ? engine_adopt_fabric(engine, fabric, error) : rc;
+    if (rc == 0) {
+        // A first plan of no flows: the NIC gets its own SIDs to decapsulate at once.
+        struct plan_input input = {.fabric = fabric, .algorithm = config->algorithm};
+        rc = plan_host(&input, engine->self, &engine->router.plan, error);
+    }
+    if (rc != 0) {
+        if (engine->fabric != NULL) {
+            engine->fabric = NULL; // stays the caller's
+        }
+        engine_close(engine);
+        return rc;
+    }
+    engine->hosts_changed = engine->beliefs_changed = true;
+    *out = engine;
+    return 0;
+}
+
+void engine_close(struct engine *engine) {
+    if (engine == NULL) {
+        return;
+    }
+    jobs_fini(engine);
+    route_fini(&engine->router);
+    judge_fini(engine);
+    if (engine->fabric != NULL) {
+        learn_fini(engine);
+    }
+    free(engine->told);
+    free(engine->orders);
+    fabric_close(engine->held);
+    fabric_close(engine->fabric);
+    gossip_close(engine->gossip);
+    free(engine);
+}
+
+// ---- one step
+// -------------------------------------------------------------------------------------------------------
+
+static void tick(struct engine *engine) {
+    struct probe_policy policy = probe_policy_of(&engine->config);
+    gossip_tick(engine->gossip, engine->now_ns);
+    learn_gossip(engine);
+    prober_tick(&engine->prober, engine->now_ns, &policy, &engine->stats, judge_on_verdict, engine);
+    if (engine->now_ns >= engine->retry_nic_at_ns) {
+        engine->retry_nic_at_ns = NEVER_NS;
+        for (uint32_t i = 0; i < engine->own_port_count; i++) {
+            engine->nic_dirty[i] = engine->nic_dirty[i] || engine->router.nic_failed[i];
+            engine->router.nic_failed[i] = false;
+        }
+    }
+    if (engine->now_ns >= engine->housekeeping_at_ns) {
+        engine->housekeeping_at_ns = engine->now_ns + HOUSEKEEPING_NS;
+        jobs_succeed(engine);
+    }
+}
+
+static int change_config(struct engine *engine, const struct engine_config *config,
+                         struct error *error) {
+    int rc = check_config(config, error);
+    if (rc != 0) {
+        return rc;
+    }
+    engine->config.probe_interval_ns = config->probe_interval_ns;
+    engine->config.probe_timeout_ns = config->probe_timeout_ns;
+    engine->config.loss_threshold = config->loss_threshold;
+    engine->config.up_hold_ns = config->up_hold_ns;
+    engine->config.up_hold_max_ns = config->up_hold_max_ns;
+    if (strcmp(engine->config.algorithm, config->algorithm) != 0) {
+        memcpy(engine->config.algorithm, config->algorithm, sizeof engine->config.algorithm);
+        engine->beliefs_changed = true;
+    }
+    return 0;
+}
+
+static void nic_failed(struct engine *engine, uint32_t port) {
+    engine->router.nic_failed[port] = true;
+    engine->stats.nic_failures++;
+    engine->retry_nic_at_ns = engine->now_ns + NIC_RETRY_NS;
+}
+
+static int learn(struct engine *engine, const struct engine_event *event, struct error *error) {
+    struct probe_policy policy = probe_policy_of(&engine->config);
+    switch (event->kind) {
+    case ENGINE_TICK:
+        tick(engine);
+        return 0;
+    case ENGINE_GOSSIP:
+        learn_gossip(engine);
+        return 0;
+    case ENGINE_PROBE_RETURNED:
+        prober_returned(&engine->prober, engine->now_ns, &event->probe, &policy, &engine->stats,
+                        judge_on_verdict, engine);
+        return 0;
+    case ENGINE_PROBE_FAILED:
+        prober_unsent(&engine->prober, event->probe.token);
+        return 0;
+    case ENGINE_FABRIC:
+        return fabric_offer(engine, event->fabric, error);
+    case ENGINE_JOB_SUBMIT:
+        return jobs_submit(engine, event->job, error);
+    case ENGINE_JOB_REMOVE:
+        return jobs_remove(engine, event->name, error);
+    case ENGINE_DRAIN:
+        return learn_order(engine, &event->drain, error);
+    case ENGINE_QPS:
+        route_learn_qps(engine, &event->qps);
+        return 0;
+    case ENGINE_COUNTERS:
+        route_learn_counters(engine, &event->counters);
+        return 0;
+    case ENGINE_NIC_FAILED:
+        nic_failed(engine, event->port);
+        return 0;
+    case ENGINE_CONFIG:
+        return change_config(engine, event->config, error);
+    case ENGINE_LEAVE:
+        engine->leaving = true;
+        engine->facts_changed = true;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_event *event,
+                struct engine_effects *effects, struct error *error) {
+    engine->now_ns = now_ns;
+    engine->note_count = 0;
+    memset(engine->nic_dirty, 0, sizeof engine->nic_dirty);
+    prober_begin(&engine->prober);
+    engine->stats.steps++;
+
+    int rc = learn(engine, event, error);
+    // A stage may leave work for an earlier one (own reports are evidence too): at most one more
+    // round.
+    for (unsigned round = 0; round < 2; round++) {
+        judge(engine);
+        route(engine);
+        tell(engine);
+        engine->beliefs_changed = engine->own_verdict_changed = false;
+    }
+    if (event->kind == ENGINE_LEAVE) {
+        gossip_leave(engine->gossip, now_ns);
+    }
+
+    *effects = (struct engine_effects){.probes = engine->prober.out,
+                                       .probe_count = engine->prober.out_count,
+                                       .notes = engine->notes,
+                                       .note_count = engine->note_count};
+    memcpy(effects->nic_dirty, engine->nic_dirty, sizeof effects->nic_dirty);
+    return rc;
+}
+
+uint64_t engine_deadline_ns(const struct engine *engine) {
+    uint64_t deadline = gossip_deadline_ns(engine->gossip);
+    const uint64_t others[] = {engine->prober.deadline_ns, engine->retry_nic_at_ns,
+                               engine->housekeeping_at_ns};
+    for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++) {
+        deadline = others[i] < deadline ? others[i] : deadline;
+    }
+    return deadline;
+}

@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: Apache-2.0
+// Jobs as written by their owners, and what they mean on the active fabric.
+//
+// Of several records of one name the highest generation wins, ties by the origin's name. When the
+// owner's agent dies the job goes on; the first live rank's host writes it again with a higher
+// generation in its own origin. A removed job is a record of a higher generation without
+// collectives, until the owner has deleted its own.
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "state.h"
+
+static bool is_removal(const struct job *job) {
+    return job->collective_count == 0;
+}
+
+// ---- records
+// --------------------------------------------------------------------------------------------------------
+
+static struct job_record **find_record(const struct engine *engine, const char *origin,
+                                       const char *name) {
+    for (uint32_t i = 0; i < engine->record_count; i++) {
+        struct job_record *record = engine->records[i];
+        if (strcmp(record->origin, origin) == 0 && strcmp(record->job.name, name) == 0) {
+            return &engine->records[i];
+        }
+    }
+    return NULL;
+}
+
+static void drop_record(struct engine *engine, struct job_record **place) {
+    job_fini(&(*place)->job);
+    free(*place);
+    *place = engine->records[--engine->record_count];
+    engine->jobs_changed = true;
+}
+
+// Takes the job.
+static int store_record(struct engine *engine, const char *origin, struct job *job) {
+    struct job_record **place = find_record(engine, origin, job->name);
+    if (place != NULL) {
+        job_fini(&(*place)->job);
+        (*place)->job = *job;
+        (*place)->orphan_since_ns = 0;
+        engine->jobs_changed = true;
+        return 0;
+    }
+    if (engine->record_count == JOBS_MAX) {
+        return -ENOSPC;
+    }
+    struct job_record **records =
+        realloc(engine->records, (engine->record_count + 1) * sizeof(struct job_record *));
+    if (records == NULL) {
+        return -ENOMEM;
+    }
+    engine->records = records;
+    struct job_record *record = calloc(1, sizeof *record);
+    if (record == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(record->origin, origin, strnlen(origin, NAME_SIZE - 1));
+    record->job = *job;
+    records[engine->record_count++] = record;
+    engine->jobs_changed = true;
+    return 0;
+}
+
+void jobs_learn(struct engine *engine, const char *origin, const char *name, const void *value,
+                size_t size) {
+    if (value == NULL) {
+        struct job_record **place = find_record(engine, origin, name);
+        if (place != NULL) {
+            drop_record(engine, place);
+        }
+        return;
+    }
+    struct job job;
+    job_init(&job);
+    if (job_decode(value, size, &job) != 0) {
+        engine->stats.bad_facts++;
+        return;
+    }
+    if (strcmp(job.name, name) != 0 || store_record(engine, origin, &job) != 0) {
+        engine->stats.bad_facts++;
+        job_fini(&job);
+    }
+}
+
+void jobs_origin_state(struct engine *engine, const char *origin, enum gossip_state state) {
+    bool gone = state == GOSSIP_DEAD || state == GOSSIP_LEFT;
+    for (uint32_t i = 0; i < engine->record_count; i++) {
+        struct job_record *record = engine->records[i];
+        if (strcmp(record->origin, origin) == 0) {
+            uint64_t since =
+                record->orphan_since_ns != 0 ? record->orphan_since_ns : engine->now_ns;
+            record->orphan_since_ns = gone ? since : 0;
+            engine->jobs_changed = true;
+        }
+    }
+}
+
+// Higher wins.
+static bool outranks(const struct job_record *a, const struct job_record *b) {
+    if (a->job.generation != b->job.generation) {
+        return a->job.generation > b->job.generation;
+    }
+    return strcmp(a->origin, b->origin) < 0;
+}
+
+static const struct job_record *winner_of(const struct engine *engine, const char *name) {
+    const struct job_record *best = NULL;
+    for (uint32_t i = 0; i < engine->record_count; i++) {
+        const struct job_record *record = engine->records[i];
+        if (strcmp(record->job.name, name) == 0 && (best == NULL || outranks(record, best))) {
+            best = record;
+        }
+    }
+    return best;
+}
+
+// ---- writing
+// --------------------------------------------------------------------------------------------------------
+
+// Publishes a copy of the job in the own origin.
+static int write_job(struct engine *engine, const struct job *job) {
+    void *bytes = malloc(GOSSIP_VALUE_MAX);
+    struct job copy;
+    job_init(&copy);
+    int rc = bytes == NULL ? -ENOMEM : job_copy(job, &copy);
+    if (rc == 0) {
+        ssize_t size = job_encode(job, bytes, GOSSIP_VALUE_MAX);
+        rc = size < 0 ? (int)size
+                      : gossip_put(engine->gossip, engine->now_ns, GOSSIP_TABLE_JOB, job->name,
+                                   bytes, (size_t)size);
+    }
+    if (rc == 0) {
+        rc = store_record(engine, engine->config.host, &copy);
+    }
+    if (rc != 0) {
+        job_fini(&copy);
+    }
+    free(bytes);
+    return rc;
+}
+
+static int check_algorithm(const struct engine *engine, const struct job *job,
+                           struct error *error) {
+    const char *algorithm = job->algorithm[0] != '\0' ? job->algorithm : engine->config.algorithm;
+    struct plan_input input = {.fabric = engine->fabric, .algorithm = algorithm};
+    struct plan plan;
+    plan_init(&plan);
+    int rc = plan_host(&input, engine->self, &plan, error); // of no job: checks the name only
+    plan_fini(&plan);
+    return rc;
+}
+
+static int check_ranks(const struct engine *engine, const struct job *job, struct error *error) {
+    for (uint32_t i = 0; i < job->rank_count; i++) {
+        port_id port;
+        if (!fabric_find_port(engine->fabric, job->ranks[i], &port)) {
+            return error_set(error, -EINVAL, "job %s: rank %u: no port %s in fabric %s", job->name,
+                             i, job->ranks[i], engine->fabric->name);
+        }
+    }
+    return 0;
+}
+
+int jobs_submit(struct engine *engine, const struct job *job, struct error *error) {
+    int rc = job_check(job, error);
+    if (rc == 0) {
+        rc = check_ranks(engine, job, error);
+    }
+    if (rc == 0) {
+        rc = check_algorithm(engine, job, error);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    const struct job_record *before = winner_of(engine, job->name);
+    struct job next = *job; // borrows the arrays
+    next.generation = before == NULL ? 1 : before->job.generation + 1;
+    rc = write_job(engine, &next);
+    return rc != 0
+               ? error_set(error, rc, "job %s: cannot publish it (%s)", job->name, strerror(-rc))
+               : 0;
+}
+
+int jobs_remove(struct engine *engine, const char *name, struct error *error) {
+    const struct job_record *record = winner_of(engine, name);
+    if (record == NULL || is_removal(&record->job)) {
+        return error_set(error, -ENOENT, "no job %.60s", name);
+    }
+    struct job removal;
+    job_init(&removal);
+    memcpy(removal.name, record->job.name, sizeof removal.name);
+    removal.generation = record->job.generation + 1;
+    removal.all_ranks = true;
+    int rc = write_job(engine, &removal);
+    return rc != 0 ? error_set(error, rc, "job %.60s: cannot publish its removal", name) : 0;
+}
+
+static void delete_own(struct engine *engine, const char *name) {
+    struct job_record **place = find_record(engine, engine->config.host, name);
+    if (place != NULL) {
+        gossip_delete(engine->gossip, engine->now_ns, GOSSIP_TABLE_JOB, name);
+        drop_record(engine, place);
+    }
+}
+
+// The host whose turn it is to take over: the first live host in the order of ranks.
+static bool is_successor(const struct engine *engine, const struct job *job) {
+    struct job_view view = {0};
+    uint32_t count = job_rank_count(job, engine->fabric);
+    view.ranks = calloc(count > 0 ? count : 1, sizeof *view.ranks);
+    if (view.ranks == NULL) {
+        return false;
+    }
+    job_resolve(job, engine->fabric, view.ranks);
+    bool successor = false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (view.ranks[i].i == ID_NONE) {
+            continue;
+        }
+        node_id host = engine->fabric->ports[view.ranks[i].i].host;
+        if (host.i == engine->self.i || host_is_live(&engine->hosts[host.i])) {
+            successor = host.i == engine->self.i;
+            break;
+        }
+    }
+    free(view.ranks);
+    return successor;
+}
+
+void jobs_succeed(struct engine *engine) {
+    for (uint32_t i = 0; i < engine->record_count;) {
+        struct job_record *record = engine->records[i];
+        const struct job_record *winner = winner_of(engine, record->job.name);
+        bool own = strcmp(record->origin, engine->config.host) == 0;
+        bool alone = true; // nobody else still holds the name
+        for (uint32_t j = 0; j < engine->record_count; j++) {
+            alone =
+                alone && (j == i || strcmp(engine->records[j]->job.name, record->job.name) != 0);
+        }
+        if (own && ((winner != record) || (is_removal(&record->job) && alone))) {
+            delete_own(engine, record->job.name);
+            continue; // the place holds another record now
+        }
+        if (record->orphan_since_ns != 0) {
+            if (engine->now_ns - record->orphan_since_ns > ORPHAN_GRACE_NS) {
+                drop_record(engine, &engine->records[i]);
+                continue;
+            }
+            if (winner == record && !is_removal(&record->job) &&
+                is_successor(engine, &record->job)) {
+                struct job next = record->job;
+                next.generation++;
+                write_job(engine, &next);
+                engine_note(engine, NOTE_INFO, "job_succeeded", next.name,
+                            "%s takes job %s over from %s", engine->config.host, next.name,
+                            record->origin);
+            }
+        }
+        i++;
+    }
+}
+
+// ---- bindings
+// -------------------------------------------------------------------------------------------------------
+
+static struct host_view *host_by_name(struct engine *engine, const char *name) {
+    node_id node;
+    bool found =
+        fabric_find_node(engine->fabric, name, &node) && node.i < engine->fabric->host_count;
+    return found ? &engine->hosts[node.i] : NULL;
+}
+
+static struct binding *find_binding(const struct host_view *host, const char *job,
+                                    const char *port) {
+    for (uint32_t i = 0; i < host->binding_count; i++) {
+        if (strcmp(host->bindings[i].job, job) == 0 && strcmp(host->bindings[i].port, port) == 0) {
+            return &host->bindings[i];
+        }
+    }
+    return NULL;
+}
+
+static void store_binding(struct engine *engine, struct host_view *host,
+                          const struct rank_binding *binding) {
+    struct binding *place = find_binding(host, binding->job, binding->port);
+    if (place == NULL) {
+        if (host->binding_count == BINDINGS_MAX) {
+            engine->stats.bad_facts++;
+            return;
+        }
+        if (host->binding_count == host->binding_capacity) {
+            uint32_t capacity = host->binding_capacity == 0 ? 8 : 2 * host->binding_capacity;
+            struct binding *bindings = realloc(host->bindings, capacity * sizeof *bindings);
+            if (bindings == NULL) {
+                return;
+            }
+            host->bindings = bindings;
+            host->binding_capacity = capacity;
+        }
+        place = &host->bindings[host->binding_count++];
+        *place = (struct binding){0};
+        memcpy(place->job, binding->job, sizeof place->job);
+        memcpy(place->port, binding->port, sizeof place->port);
+    }
+    place->generation = binding->job_generation;
+    engine->beliefs_changed = true;
+}
+
+void jobs_learn_binding(struct engine *engine, const char *origin, const char *key,
+                        const void *value, size_t size) {
+    struct host_view *host = host_by_name(engine, origin);
+    if (host == NULL) {
+        return;
+    }
+    struct rank_binding binding;
+    if (value != NULL) {
+        if (rank_binding_decode(value, size, &binding) != 0) {
+            engine->stats.bad_facts++;
+        } else {
+            store_binding(engine, host, &binding);
+        }
+        return;
+    }
+    const char *slash = strrchr(key, '/'); // "job/port"
+    char job[JOB_NAME_SIZE] = "";
+    if (slash != NULL && (size_t)(slash - key) < sizeof job) {
+        memcpy(job, key, (size_t)(slash - key));
+        struct binding *place = find_binding(host, job, slash + 1);
+        if (place != NULL) {
+            *place = host->bindings[--host->binding_count];
+            engine->beliefs_changed = true;
+        }
+    }
+}
+
+bool job_binds(const struct engine *engine, const struct job_view *view, port_id port) {
+    const struct fabric_port *fabric_port = &engine->fabric->ports[port.i];
+    if (fabric_port->host.i == engine->self.i) {
+        return true;
+    }
+    char name[NAME_SIZE + 4];
+    fabric_format_port(engine->fabric, port, name);
+    // The generation may be older: the host agreed to the rank, and learns of the change as we did.
+    return find_binding(&engine->hosts[fabric_port->host.i], view->record->job.name, name) != NULL;
+}
+
+static void bind_rank(struct engine *engine, const struct job_view *view, uint32_t rank) {
+    struct rank_binding binding = {.job_generation = view->record->job.generation, .rank = rank};
+    char port[NAME_SIZE + 4];
+    fabric_format_port(engine->fabric, view->ranks[rank], port);
+    memcpy(binding.job, view->record->job.name, sizeof binding.job);
+    memcpy(binding.port, port, strnlen(port, sizeof binding.port - 1));
+    uint8_t bytes[256];
+    char key[GOSSIP_KEY_MAX + 1];
+    ssize_t size = rank_binding_encode(&binding, bytes, sizeof bytes);
+    size_t job_length = strlen(binding.job), port_length = strlen(binding.port);
+    if (size < 0 || job_length + 1 + port_length > GOSSIP_KEY_MAX) {
+        engine->stats.bad_facts++;
+        return;
+    }
+    memcpy(key, binding.job, job_length);
+    key[job_length] = '/';
+    memcpy(key + job_length + 1, binding.port, port_length + 1);
+    gossip_put(engine->gossip, engine->now_ns, GOSSIP_TABLE_RANK, key, bytes, (size_t)size);
+    store_binding(engine, &engine->hosts[engine->self.i], &binding);
+}
+
+static const struct job_view *view_of(const struct engine *engine, const char *name) {
+    for (uint32_t i = 0; i < engine->job_count; i++) {
+        if (strcmp(engine->jobs[i].record->job.name, name) == 0) {
+            return &engine->jobs[i];
+        }
+    }
+    return NULL;
+}
+
+void jobs_bind(struct engine *engine) {
+    struct host_view *self = &engine->hosts[engine->self.i];
+    for (uint32_t i = 0; i < self->binding_count;) {
+        if (view_of(engine, self->bindings[i].job) == NULL) {
+            char key[JOB_NAME_SIZE + NAME_SIZE + 1];
+            size_t job_length = strlen(self->bindings[i].job);
+            memcpy(key, self->bindings[i].job, job_length);
+            key[job_length] = '/';
+            memcpy(key + job_length + 1, self->bindings[i].port,
+                   strlen(self->bindings[i].port) + 1);
+            gossip_delete(engine->gossip, engine->now_ns, GOSSIP_TABLE_RANK, key);
+            self->bindings[i] = self->bindings[--self->binding_count];
+        } else {
+            i++;
+        }
+    }
+    for (uint32_t i = 0; i < engine->job_count; i++) {
+        const struct job_view *view = &engine->jobs[i];
+        for (uint32_t rank = 0; rank < view->rank_count; rank++) {
+            if (view->ranks[rank].i != ID_NONE &&
+                engine->fabric->ports[view->ranks[rank].i].host.i == engine->self.i) {
+                bind_rank(engine, view, rank);
+            }
+        }
+    }
+}
+
+// ---- views
+// ----------------------------------------------------------------------------------------------------------
+
+static void fini_view(struct job_view *view) {
+    free(view->ranks);
+    for (unsigned i = 0; i < JOB_COLLECTIVES_MAX; i++) {
+        free(view->permutations[i]);
+    }
+}
+
+void jobs_fini_views(struct engine *engine) {
+    for (uint32_t i = 0; i < engine->job_count; i++) {
+        fini_view(&engine->jobs[i]);
+    }
+    free(engine->jobs);
+    engine->jobs = NULL;
+    engine->job_count = 0;
+}
+
+void jobs_fini(struct engine *engine) {
+    jobs_fini_views(engine);
+    for (uint32_t i = 0; i < engine->record_count; i++) {
+        job_fini(&engine->records[i]->job);
+        free(engine->records[i]);
+    }
+    free(engine->records);
+    engine->records = NULL;
+    engine->record_count = 0;
+}
+
+static int init_view(struct engine *engine, const struct job_record *record,
+                     struct job_view *view) {
+    const struct fabric *fabric = engine->fabric;
+    *view = (struct job_view){.record = record};
+    view->rank_count = job_rank_count(&record->job, fabric);
+    view->ranks = calloc(view->rank_count > 0 ? view->rank_count : 1, sizeof *view->ranks);
+    if (view->ranks == NULL) {
+        return -ENOMEM;
+    }
+    job_resolve(&record->job, fabric, view->ranks);
+    for (uint32_t i = 0; i < view->rank_count; i++) {
+        view->own_rank_count +=
+            view->ranks[i].i != ID_NONE && fabric->ports[view->ranks[i].i].host.i == engine->self.i;
+    }
+    for (uint32_t i = 0; i < record->job.collective_count; i++) {
+        if (record->job.collectives[i].type != COLLECTIVE_PERMUTATION) {
+            continue;
+        }
+        view->permutations[i] =
+            calloc(view->rank_count > 0 ? view->rank_count : 1, sizeof(uint32_t));
+        if (view->permutations[i] == NULL ||
+            job_permutation(&record->job, i, fabric, view->ranks, view->rank_count,
+                            view->permutations[i]) != 0) {
+            fini_view(view);
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static int compare_views(const void *left, const void *right) {
+    const struct job_view *a = left, *b = right;
+    return strcmp(a->record->job.name, b->record->job.name);
+}
+
+void jobs_resolve(struct engine *engine) {
+    jobs_fini_views(engine);
+    engine->jobs =
+        calloc(engine->record_count > 0 ? engine->record_count : 1, sizeof *engine->jobs);
+    if (engine->jobs == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < engine->record_count; i++) {
+        const struct job_record *record = engine->records[i];
+        if (winner_of(engine, record->job.name) == record && !is_removal(&record->job) &&
+            init_view(engine, record, &engine->jobs[engine->job_count]) == 0) {
+            engine->job_count++;
+        }
+    }
+    qsort(engine->jobs, engine->job_count, sizeof *engine->jobs, compare_views);
+}

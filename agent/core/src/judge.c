@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// From reports to beliefs, from members to elected observers.
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "state.h"
+
+int judge_init(struct engine *engine) {
+    const struct fabric *fabric = engine->fabric;
+    engine->beliefs = calloc(fabric_link_count(fabric), sizeof *engine->beliefs);
+    engine->elected = calloc(fabric->cable_count, sizeof *engine->elected);
+    engine->elected_ports = calloc(fabric->cable_count, sizeof *engine->elected_ports);
+    if (engine->beliefs == NULL || engine->elected == NULL || engine->elected_ports == NULL) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < fabric_link_count(fabric); i++) {
+        engine->beliefs[i].capacity_ppm = CAPACITY_FULL_PPM;
+    }
+    int rc = monitors_init(&engine->monitors, fabric);
+    return rc != 0 ? rc : prober_init(&engine->prober, fabric, engine->now_ns);
+}
+
+void judge_fini(struct engine *engine) {
+    prober_fini(&engine->prober);
+    monitors_fini(&engine->monitors);
+    free(engine->beliefs);
+    free(engine->evidence);
+    free(engine->elected);
+    free(engine->elected_ports);
+    engine->beliefs = NULL;
+    engine->evidence = NULL;
+    engine->evidence_capacity = 0;
+    engine->elected = NULL;
+    engine->elected_ports = NULL;
+}
+
+// ---- own verdicts
+// ---------------------------------------------------------------------------------------------------
+
+void judge_on_verdict(void *context, link_id link, enum probe_state from, enum probe_state to) {
+    struct engine *engine = context;
+    char name[LINK_NAME_SIZE];
+    bool was_down = from == PROBE_DOWN || from == PROBE_HELD;
+    bool is_down = to == PROBE_DOWN || to == PROBE_HELD;
+    if (was_down == is_down && !(from == PROBE_NONE && to == PROBE_GOOD)) {
+        return; // suspicion and hold-down are not yet, or still, the same to others
+    }
+    engine->own_verdict_changed = true;
+    if (was_down != is_down) {
+        fabric_format_link(engine->fabric, link, name);
+        const struct probed_link *probed = &engine->prober.links[link.i];
+        if (is_down) {
+            engine_note(engine, NOTE_WARNING, "link_down", name,
+                        "%u probes in a row were lost over %s, the way there answers",
+                        probed->loss_run, name);
+        } else {
+            engine_note(engine, NOTE_INFO, "link_up", name,
+                        "%s has answered without a loss for %llu ms", name,
+                        (unsigned long long)(probed->hold_ns / 1000000));
+        }
+    }
+}
+
+// ---- elected targets
+// ------------------------------------------------------------------------------------------------
+
+static bool *links_to_avoid(const struct engine *engine) {
+    bool *avoid = calloc(fabric_link_count(engine->fabric), sizeof *avoid);
+    for (uint32_t i = 0; avoid != NULL && i < fabric_link_count(engine->fabric); i++) {
+        enum probe_state own = engine->prober.links[i].state;
+        avoid[i] = engine->beliefs[i].down || own == PROBE_DOWN || own == PROBE_HELD;
+    }
+    return avoid;
+}
+
+static void elect(struct engine *engine) {
+    bool *live = calloc(engine->fabric->host_count, sizeof *live);
+    bool *avoid = links_to_avoid(engine);
+    if (live != NULL && avoid != NULL) {
+        for (uint32_t i = 0; i < engine->fabric->host_count; i++) {
+            live[i] = i == engine->self.i || host_is_live(&engine->hosts[i]);
+        }
+        uint32_t count = monitors_elect(&engine->monitors, live, engine->self, engine->elected,
+                                        engine->elected_ports);
+        if (prober_set_targets(&engine->prober, engine->elected, engine->elected_ports,
+                               engine->own_ports, count, avoid, engine->now_ns,
+                               engine->config.probe_interval_ns) == 0) {
+            engine->own_verdict_changed = true; // reports of links no longer watched are withdrawn
+        }
+    }
+    free(live);
+    free(avoid);
+}
+
+// ---- beliefs
+// --------------------------------------------------------------------------------------------------------
+
+static uint32_t collect_evidence(struct engine *engine) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fabric_link_count(engine->fabric); i++) {
+        const struct link_view *view = &engine->links[i];
+        if (count + view->count > engine->evidence_capacity) {
+            uint32_t capacity = 2 * (count + view->count) + 64;
+            struct link_evidence *evidence =
+                realloc(engine->evidence, capacity * sizeof *engine->evidence);
+            if (evidence == NULL) {
+                return count;
+            }
+            engine->evidence = evidence;
+            engine->evidence_capacity = capacity;
+        }
+        for (uint32_t r = 0; r < view->count; r++) {
+            node_id observer = view->reports[r].observer;
+            if (observer.i == engine->self.i || host_is_live(&engine->hosts[observer.i])) {
+                engine->evidence[count++] = view->reports[r];
+            }
+        }
+    }
+    return count;
+}
+
+static void note_belief(struct engine *engine, link_id link, const struct link_belief *before) {
+    const struct link_belief *now = &engine->beliefs[link.i];
+    char name[LINK_NAME_SIZE];
+    fabric_format_link(engine->fabric, link, name);
+    if (before->down != now->down) {
+        engine_note(engine, now->down ? NOTE_WARNING : NOTE_INFO,
+                    now->down ? "belief_down" : "belief_up", name,
+                    now->down ? "%s is down for all: %u of %u observers say so"
+                              : "%s is up for all: %u of %u observers say down",
+                    name, now->down_votes, now->observer_count);
+    }
+    if (before->drained != now->drained) {
+        engine_note(engine, NOTE_INFO, now->drained ? "drained" : "undrained", name, "%s is %s",
+                    name, now->drained ? "drained" : "in use again");
+    }
+    if (before->capacity_ppm != now->capacity_ppm) {
+        engine_note(engine, NOTE_INFO, "capacity", name, "%s has %u ppm of its nominal capacity",
+                    name, now->capacity_ppm);
+    }
+}
+
+static bool same_belief(const struct link_belief *a, const struct link_belief *b) {
+    return a->down == b->down && a->drained == b->drained && a->capacity_ppm == b->capacity_ppm;
+}
+
+static void apply_orders(struct engine *engine) {
+    for (uint32_t i = 0; i < fabric_link_count(engine->fabric); i++) {
+        const struct order_record *record;
+        engine->beliefs[i].drained =
+            engine->order_count > 0 && order_covers(engine, (link_id){i}, DRAIN_LINK, &record);
+    }
+}
+
+static void apply_capacities(struct engine *engine) {
+    for (uint32_t i = 0; engine->order_count > 0 && i < fabric_link_count(engine->fabric); i++) {
+        const struct order_record *record;
+        if (order_covers(engine, (link_id){i}, DRAIN_CAPACITY, &record)) {
+            engine->beliefs[i].capacity_ppm = record->order.capacity_ppm;
+        }
+    }
+}
+
+static void believe(struct engine *engine) {
+    uint32_t link_count = fabric_link_count(engine->fabric);
+    struct link_belief *before = malloc(link_count * sizeof *before);
+    if (before == NULL) {
+        return; // in doubt the old beliefs stay
+    }
+    memcpy(before, engine->beliefs, link_count * sizeof *before);
+    apply_orders(engine);
+    uint32_t evidence_count = collect_evidence(engine);
+    belief_compute(engine->fabric, engine->evidence, evidence_count, engine->beliefs);
+    apply_capacities(engine);
+    for (uint32_t i = 0; i < link_count; i++) {
+        if (!same_belief(&before[i], &engine->beliefs[i])) {
+            engine->beliefs_changed = true;
+            note_belief(engine, (link_id){i}, &before[i]);
+        }
+    }
+    free(before);
+}
+
+void judge(struct engine *engine) {
+    bool hosts_changed = engine->hosts_changed;
+    if (hosts_changed || engine->orders_changed) {
+        learn_adopt_orders(engine);
+        fabric_try_activate(engine);
+    }
+    if (hosts_changed || engine->jobs_changed) {
+        jobs_succeed(engine);
+    }
+    if (engine->jobs_changed) {
+        jobs_resolve(engine);
+        jobs_bind(engine);
+        engine->beliefs_changed = true;
+    }
+    bool avoid_changed = engine->own_verdict_changed;
+    if (hosts_changed || engine->evidence_changed || engine->orders_changed) {
+        believe(engine);
+    }
+    if (hosts_changed || engine->beliefs_changed || avoid_changed) {
+        elect(engine);
+    }
+    if (hosts_changed) {
+        engine->beliefs_changed = true; // who is decap-ready
+    }
+    engine->hosts_changed = engine->evidence_changed = engine->orders_changed = false;
+    engine->jobs_changed = false;
+}

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: Apache-2.0
+// What peers and operators say: members, link reports, orders. Values are decoded and checked whole
+// before they count.
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "state.h"
+
+bool host_is_live(const struct host_view *host) {
+    return host->known && (host->state == GOSSIP_ALIVE || host->state == GOSSIP_SUSPECT);
+}
+
+int learn_init(struct engine *engine) {
+    engine->hosts = calloc(engine->fabric->host_count, sizeof *engine->hosts);
+    engine->links = calloc(fabric_link_count(engine->fabric), sizeof *engine->links);
+    return engine->hosts == NULL || engine->links == NULL ? -ENOMEM : 0;
+}
+
+void learn_fini(struct engine *engine) {
+    for (uint32_t i = 0; engine->hosts != NULL && i < engine->fabric->host_count; i++) {
+        free(engine->hosts[i].bindings);
+    }
+    for (uint32_t i = 0; engine->links != NULL && i < fabric_link_count(engine->fabric); i++) {
+        free(engine->links[i].reports);
+    }
+    free(engine->hosts);
+    free(engine->links);
+    engine->hosts = NULL;
+    engine->links = NULL;
+}
+
+static struct host_view *find_host(struct engine *engine, const char *name, node_id *out) {
+    node_id node;
+    if (!fabric_find_node(engine->fabric, name, &node) || node.i >= engine->fabric->host_count) {
+        return NULL;
+    }
+    *out = node;
+    return &engine->hosts[node.i];
+}
+
+// ---- members
+// --------------------------------------------------------------------------------------------------------
+
+static const char *state_name(enum gossip_state state) {
+    switch (state) {
+    case GOSSIP_ALIVE:
+        return "alive";
+    case GOSSIP_SUSPECT:
+        return "suspect";
+    case GOSSIP_DEAD:
+        return "dead";
+    case GOSSIP_LEFT:
+        return "left";
+    }
+    return "unknown";
+}
+
+static void learn_member_state(struct engine *engine, const char *name, enum gossip_state state) {
+    node_id node;
+    struct host_view *host = find_host(engine, name, &node);
+    engine_note(engine, state == GOSSIP_DEAD ? NOTE_WARNING : NOTE_INFO, "member_state", name,
+                "%s is %s", name, state_name(state));
+    jobs_origin_state(engine, name, state);
+    engine->hosts_changed = true;
+    if (host == NULL) {
+        engine_note(engine, NOTE_WARNING, "foreign_host", name,
+                    "%s is a member but no host of fabric %s", name, engine->fabric->name);
+        return;
+    }
+    host->known = true;
+    host->state = state;
+}
+
+static void note_mismatch(struct engine *engine, const char *name, struct host_view *host) {
+    const struct fabric *own = engine->fabric;
+    bool mismatch = host->facts.fabric_generation == own->generation &&
+                    memcmp(host->facts.fabric_digest, own->digest, sizeof own->digest) != 0;
+    if (mismatch && !host->mismatch_noted) {
+        engine_note(
+            engine, NOTE_ALARM, "fabric_mismatch", name,
+            "%s has another fabric file of the same generation %llu; compare the files, raise "
+            "the generation",
+            name, (unsigned long long)own->generation);
+    }
+    host->mismatch_noted = mismatch;
+}
+
+static void learn_member_facts(struct engine *engine, const char *name, const void *value,
+                               size_t size) {
+    node_id node;
+    struct host_view *host = find_host(engine, name, &node);
+    struct member_facts facts;
+    if (host == NULL || value == NULL) {
+        return; // facts outlive the agent
+    }
+    if (member_facts_decode(value, size, &facts) != 0) {
+        engine->stats.bad_facts++;
+        return;
+    }
+    if (!host->known) {
+        struct gossip_member member;
+        host->known = gossip_find_member(engine->gossip, name, &member);
+        host->state = host->known ? member.state : GOSSIP_DEAD;
+    }
+    host->facts = facts;
+    host->has_facts = true;
+    note_mismatch(engine, name, host);
+    engine->hosts_changed = true;
+}
+
+// ---- link reports
+// ---------------------------------------------------------------------------------------------------
+
+static uint32_t report_place(const struct link_view *view, node_id observer) {
+    uint32_t place = 0;
+    while (place < view->count && view->reports[place].observer.i < observer.i) {
+        place++;
+    }
+    return place;
+}
+
+static bool report_room(struct link_view *view) {
+    if (view->count < view->capacity) {
+        return true;
+    }
+    if (view->capacity == OBSERVERS_MAX) {
+        return false;
+    }
+    uint8_t capacity = view->capacity == 0 ? 4 : (uint8_t)(2 * view->capacity);
+    struct link_evidence *reports = realloc(view->reports, capacity * sizeof *reports);
+    if (reports == NULL) {
+        return false;
+    }
+    view->reports = reports;
+    view->capacity = capacity;
+    return true;
+}
+
+static void remove_report(struct engine *engine, link_id link, node_id observer) {
+    struct link_view *view = &engine->links[link.i];
+    uint32_t place = report_place(view, observer);
+    if (place < view->count && view->reports[place].observer.i == observer.i) {
+        memmove(&view->reports[place], &view->reports[place + 1],
+                (view->count - place - 1U) * sizeof *view->reports);
+        view->count--;
+        engine->evidence_changed = true;
+    }
+}
+
+static void store_report(struct engine *engine, link_id link, node_id observer,
+                         const struct link_report *report) {
+    struct link_view *view = &engine->links[link.i];
+    uint32_t place = report_place(view, observer);
+    bool fresh = place == view->count || view->reports[place].observer.i != observer.i;
+    if (fresh) {
+        if (!report_room(view)) {
+            engine->stats.bad_facts++;
+            return;
+        }
+        memmove(&view->reports[place + 1], &view->reports[place],
+                (view->count - place) * sizeof *view->reports);
+        view->count++;
+    }
+    view->reports[place] = (struct link_evidence){link, observer, *report};
+    engine->evidence_changed = true;
+}
+
+void learn_own_report(struct engine *engine, link_id link, const struct link_report *report) {
+    if (report == NULL) {
+        remove_report(engine, link, engine->self);
+    } else {
+        store_report(engine, link, engine->self, report);
+    }
+}
+
+static void learn_report(struct engine *engine, const char *origin, const char *key,
+                         const void *value, size_t size) {
+    node_id observer;
+    link_id link;
+    if (find_host(engine, origin, &observer) == NULL ||
+        !fabric_find_link(engine->fabric, key, &link) ||
+        !fabric_link_is_internal(engine->fabric, link)) {
+        engine->stats.bad_facts++;
+        return;
+    }
+    struct link_report report;
+    if (value == NULL) {
+        remove_report(engine, link, observer);
+    } else if (link_report_decode(value, size, &report) != 0) {
+        engine->stats.bad_facts++;
+    } else {
+        store_report(engine, link, observer, &report);
+    }
+}
+
+// ---- operators' orders
+// ----------------------------------------------------------------------------------------------
+
+static struct order_record *find_order(const struct engine *engine, const char *origin,
+                                       const char *name) {
+    for (uint32_t i = 0; i < engine->order_count; i++) {
+        struct order_record *record = &engine->orders[i];
+        if (strcmp(record->origin, origin) == 0 && strcmp(record->name, name) == 0) {
+            return record;
+        }
+    }
+    return NULL;
+}
+
+static void store_order(struct engine *engine, const char *origin, const char *name,
+                        const struct drain_order *order) {
+    struct order_record *record = find_order(engine, origin, name);
+    if (record == NULL) {
+        if (engine->order_count == ORDERS_MAX || strlen(name) >= LINK_NAME_SIZE) {
+            engine->stats.bad_facts++;
+            return;
+        }
+        struct order_record *orders =
+            realloc(engine->orders, (engine->order_count + 1) * sizeof *orders);
+        if (orders == NULL) {
+            return;
+        }
+        engine->orders = orders;
+        record = &orders[engine->order_count++];
+        *record = (struct order_record){0};
+        memcpy(record->name, name, strlen(name) + 1);
+        memcpy(record->origin, origin, strnlen(origin, NAME_SIZE - 1));
+    }
+    record->order = *order;
+    engine->orders_changed = true;
+}
+
+static void learn_order_record(struct engine *engine, const char *origin, const char *key,
+                               const void *value, size_t size) {
+    struct drain_order order;
+    if (value == NULL) {
+        struct order_record *record = find_order(engine, origin, key);
+        if (record != NULL) {
+            *record = engine->orders[--engine->order_count];
+            engine->orders_changed = true;
+        }
+    } else if (drain_order_decode(value, size, &order) != 0) {
+        engine->stats.bad_facts++;
+    } else {
+        store_order(engine, origin, key, &order);
+    }
+}
+
+const struct order_record *order_in_force(const struct engine *engine, const char *name,
+                                          enum drain_kind kind) {
+    const struct order_record *best = NULL;
+    for (uint32_t i = 0; i < engine->order_count; i++) {
+        const struct order_record *record = &engine->orders[i];
+        bool same_class = (record->order.kind == DRAIN_CAPACITY) == (kind == DRAIN_CAPACITY);
+        if (!same_class || strcmp(record->name, name) != 0) {
+            continue;
+        }
+        if (best == NULL || record->order.stamp > best->order.stamp ||
+            (record->order.stamp == best->order.stamp &&
+             strcmp(record->origin, best->origin) > 0)) {
+            best = record;
+        }
+    }
+    return best != NULL && best->order.active ? best : NULL;
+}
+
+bool order_covers(const struct engine *engine, link_id link, enum drain_kind kind,
+                  const struct order_record **record) {
+    const struct fabric *fabric = engine->fabric;
+    const char *from = fabric->nodes[fabric_link_from(fabric, link).i].name;
+    const char *to = fabric->nodes[fabric_link_to(fabric, link).i].name;
+    const struct fabric_cable *cable = &fabric->cables[link_cable(link).i];
+    char names[5][LINK_NAME_SIZE];
+    fabric_format_link(fabric, link, names[0]);
+    fabric_format_cable(fabric, link_cable(link), names[1]);
+    unsigned count = 2;
+    // All parallel cables of the pair: "leaf0-spine3" where a single one is "leaf0-spine3.1".
+    if (cable->parallel_count > 1) {
+        memcpy(names[2], names[1], LINK_NAME_SIZE);
+        char *dot = strrchr(names[2], '.');
+        if (dot != NULL) {
+            *dot = '\0';
+        }
+        count = 3;
+    }
+    if (kind != DRAIN_CAPACITY) {
+        memcpy(names[count], from, strlen(from) + 1);
+        memcpy(names[count + 1], to, strlen(to) + 1);
+        count += 2;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        *record = order_in_force(engine, names[i], kind);
+        if (*record != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int check_order(const struct engine *engine, const struct engine_drain *drain,
+                       struct error *error) {
+    node_id node;
+    link_id link;
+    cable_id cable;
+    uint32_t count;
+    if (strlen(drain->name) >= LINK_NAME_SIZE) {
+        return error_set(error, -EINVAL, "name too long");
+    }
+    bool is_link = fabric_find_link(engine->fabric, drain->name, &link) ||
+                   fabric_find_cables(engine->fabric, drain->name, &cable, &count);
+    if (drain->kind == DRAIN_NODE ? !fabric_find_node(engine->fabric, drain->name, &node)
+                                  : !is_link) {
+        return error_set(error, -ENOENT, "no %s %.40s in fabric %s",
+                         drain->kind == DRAIN_NODE ? "node" : "link", drain->name,
+                         engine->fabric->name);
+    }
+    if (drain->capacity_ppm > CAPACITY_FULL_PPM) {
+        return error_set(error, -EINVAL, "capacity of %.40s: not between 0 and 1", drain->name);
+    }
+    return 0;
+}
+
+static int write_order(struct engine *engine, const char *name, const struct drain_order *order) {
+    uint8_t bytes[64];
+    ssize_t size = drain_order_encode(order, bytes, sizeof bytes);
+    assert(size > 0);
+    int rc =
+        gossip_put(engine->gossip, engine->now_ns, GOSSIP_TABLE_DRAIN, name, bytes, (size_t)size);
+    if (rc == 0) {
+        store_order(engine, engine->config.host, name, order);
+    }
+    return rc;
+}
+
+int learn_order(struct engine *engine, const struct engine_drain *drain, struct error *error) {
+    int rc = check_order(engine, drain, error);
+    if (rc != 0) {
+        return rc;
+    }
+    uint64_t stamp = 0;
+    for (uint32_t i = 0; i < engine->order_count; i++) {
+        if (strcmp(engine->orders[i].name, drain->name) == 0 &&
+            engine->orders[i].order.stamp > stamp) {
+            stamp = engine->orders[i].order.stamp;
+        }
+    }
+    struct drain_order order = {.kind = drain->kind,
+                                .active = drain->active,
+                                .capacity_ppm = drain->capacity_ppm,
+                                .stamp = stamp + 1};
+    rc = write_order(engine, drain->name, &order);
+    return rc != 0 ? error_set(error, rc, "cannot publish the order for %.40s", drain->name) : 0;
+}
+
+bool first_live_host(const struct engine *engine) {
+    for (uint32_t i = 0; i < engine->self.i; i++) {
+        if (host_is_live(&engine->hosts[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// An order must not end with the host where it was given: the first live host takes over those of
+// the dead.
+void learn_adopt_orders(struct engine *engine) {
+    if (!first_live_host(engine)) {
+        return;
+    }
+    for (uint32_t i = 0; i < engine->order_count; i++) {
+        const struct order_record record = engine->orders[i];
+        struct gossip_member member;
+        bool gone = !gossip_find_member(engine->gossip, record.origin, &member) ||
+                    member.state == GOSSIP_DEAD || member.state == GOSSIP_LEFT;
+        if (gone && strcmp(record.origin, engine->config.host) != 0 &&
+            order_in_force(engine, record.name, record.order.kind) == &engine->orders[i]) {
+            struct drain_order order = record.order;
+            order.stamp++;
+            write_order(engine, record.name, &order);
+        }
+    }
+}
+
+// ---- all together
+// ---------------------------------------------------------------------------------------------------
+
+static void learn_record(struct engine *engine, const char *origin, enum gossip_table table,
+                         const char *key, const void *value, size_t size) {
+    switch (table) {
+    case GOSSIP_TABLE_MEMBER:
+        learn_member_facts(engine, origin, value, size);
+        break;
+    case GOSSIP_TABLE_LINK:
+        learn_report(engine, origin, key, value, size);
+        break;
+    case GOSSIP_TABLE_JOB:
+        jobs_learn(engine, origin, key, value, size);
+        break;
+    case GOSSIP_TABLE_RANK:
+        jobs_learn_binding(engine, origin, key, value, size);
+        break;
+    case GOSSIP_TABLE_DRAIN:
+        learn_order_record(engine, origin, key, value, size);
+        break;
+    case GOSSIP_TABLE_CORE:
+    case GOSSIP_TABLE_HOST:
+    case GOSSIP_TABLE_COUNT:
+        break;
+    }
+}
+
+void learn_gossip(struct engine *engine) {
+    struct gossip_change change;
+    while (gossip_take_change(engine->gossip, &change)) {
+        switch (change.kind) {
+        case GOSSIP_RECORD:
+            learn_record(engine, change.origin, change.table, change.key, change.value,
+                         change.size);
+            break;
+        case GOSSIP_MEMBER_STATE:
+            learn_member_state(engine, change.origin, change.state);
+            break;
+        case GOSSIP_ALARM_DUPLICATE:
+            engine_note(engine, NOTE_ALARM, "duplicate_host", change.origin,
+                        "two running agents call themselves %s; rename one", change.origin);
+            break;
+        }
+    }
+}
+
+struct replay {
+    struct engine *engine;
+    enum gossip_table table;
+};
+
+static void replay_record(void *context, const char *origin, const char *key, const void *value,
+                          size_t size) {
+    struct replay *replay = context;
+    if (strcmp(origin, replay->engine->config.host) != 0 || replay->table == GOSSIP_TABLE_LINK) {
+        learn_record(replay->engine, origin, replay->table, key, value, size);
+    }
+}
+
+void learn_all(struct engine *engine) {
+    for (uint32_t i = 0; i < gossip_member_count(engine->gossip); i++) {
+        struct gossip_member member;
+        node_id node;
+        if (gossip_member_at(engine->gossip, i, &member)) {
+            struct host_view *host = find_host(engine, member.name, &node);
+            if (host != NULL) {
+                host->known = true;
+                host->state = member.state;
+            }
+        }
+    }
+    static const enum gossip_table tables[] = {GOSSIP_TABLE_MEMBER, GOSSIP_TABLE_LINK,
+                                               GOSSIP_TABLE_RANK};
+    for (unsigned i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        struct replay replay = {engine, tables[i]};
+        gossip_each(engine->gossip, tables[i], replay_record, &replay);
+    }
+    engine->hosts_changed = engine->evidence_changed = engine->orders_changed = true;
+    engine->jobs_changed = true;
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine's state, by stage, and what the stages offer each other. Private to agent_core.
+//
+//   learn.c   directory, links' evidence, orders   <- gossip, commands
+//   jobs.c    jobs, their ranks and bindings       <- gossip, commands
+//   judge.c   beliefs, elected targets             <- evidence, directory, orders
+//   route.c   plan, steering of own flows, rules   <- beliefs, own verdicts, jobs
+//   tell.c    own records in the gossip core       <- own verdicts, jobs, fabric
+#ifndef AGENT_CORE_STATE_H
+#define AGENT_CORE_STATE_H
+
+#include "agent_core/engine.h"
+#include "monitors.h"
+#include "prober.h"
+
+#define OBSERVERS_MAX                                                                              \
+    32 // reports kept of one link; elected are four, a few more while views differ
+#define BINDINGS_MAX 4096 // of one host
+#define JOBS_MAX 1024     // records, over all origins
+#define ORDERS_MAX 4096
+#define NOTES_MAX 256 // of one step
+#define ORPHAN_GRACE_NS (30 * UINT64_C(1000000000))
+
+// ---- learn
+// ----------------------------------------------------------------------------------------------------------
+struct binding {
+    char job[JOB_NAME_SIZE];
+    char port[NAME_SIZE];
+    uint64_t generation;
+};
+
+// What is known of a host of the fabric. Facts stay when its agent dies: its NIC goes on (fail
+// static).
+struct host_view {
+    bool known; // ever a member
+    enum gossip_state state;
+    bool has_facts;
+    struct member_facts facts;
+    bool mismatch_noted;
+    struct binding *bindings;
+    uint32_t binding_count, binding_capacity;
+};
+
+struct link_view {
+    struct link_evidence *reports; // sorted by observer
+    uint8_t count, capacity;
+};
+
+struct order_record {
+    char name[LINK_NAME_SIZE];
+    char origin[NAME_SIZE];
+    struct drain_order order;
+};
+
+// ---- jobs
+// -----------------------------------------------------------------------------------------------------------
+struct job_record {
+    char origin[NAME_SIZE];
+    struct job job;
+    uint64_t orphan_since_ns; // 0: its origin lives
+};
+
+// A job in force: the winning record of its name, resolved on the active fabric.
+struct job_view {
+    const struct job_record *record;
+    port_id *ranks;
+    uint32_t rank_count, own_rank_count;
+    uint32_t *permutations[JOB_COLLECTIVES_MAX]; // owned; NULL where the collective is none
+};
+
+// ---- route
+// ----------------------------------------------------------------------------------------------------------
+// All own flows from one port to one other share a rule; their parts with equal primary paths share
+// a slot in it.
+struct steer_slot {
+    struct path primary;
+    uint64_t bytes;                          // planned on it
+    uint64_t last_bytes[2], last_packets[2]; // NIC counters at the last reading, IPv4 and IPv6
+};
+
+struct steer_part {
+    enum part_choice choice;
+    struct path path; // in use
+    link_id cause;
+    uint64_t packets, bytes;
+    uint16_t slot;
+};
+
+struct seen_qp {
+    uint32_t qp;
+    uint64_t seen_at_ns;
+};
+#define QP_FORGET_NS (10 * UINT64_C(1000000000))
+#define COUNTER_UNKNOWN UINT64_MAX // the next reading is a base, not growth
+
+#define STEER_QPS_MAX 256
+struct steer {
+    port_id src, dst;
+    uint32_t first_flow, flow_count; // contiguous in the plan
+    bool steered, spray;
+    uint16_t slot_count;
+    struct steer_slot slots[RULE_PATHS_MAX];
+    uint8_t bucket[RULE_BUCKETS]; // -> slot
+    struct seen_qp qps[STEER_QPS_MAX];
+    uint16_t qp_count;
+};
+
+struct router {
+    struct plan plan;
+    struct steer_part *parts; // one per plan part
+    struct steer *steers;     // sorted by (src, dst)
+    uint32_t steer_count;
+    struct rule_set rules[ENGINE_PORTS_MAX];
+    bool nic_failed[ENGINE_PORTS_MAX];
+};
+
+// ---- tell
+// -----------------------------------------------------------------------------------------------------------
+struct told_link {
+    bool published;
+    enum link_verdict verdict;
+};
+
+struct engine {
+    struct engine_config config;
+    struct fabric *fabric; // active
+    struct fabric *held;   // newer, waiting for all live members; NULL
+    node_id self;
+    uint32_t own_port_count;
+    port_id own_ports[ENGINE_PORTS_MAX];
+    struct gossip *gossip;
+    uint64_t now_ns;
+
+    struct host_view *hosts; // by host node
+    struct link_view *links; // by directed link
+    struct order_record *orders;
+    uint32_t order_count;
+    struct job_record **records; // jobs as written, by origin
+    uint32_t record_count;
+
+    struct link_belief *beliefs;    // by directed link
+    struct link_evidence *evidence; // scratch: of live observers, sorted by link
+    uint32_t evidence_capacity;
+    struct monitors monitors;
+    struct prober prober;
+    cable_id *elected;
+    uint32_t *elected_ports;
+
+    struct job_view *jobs; // sorted by name
+    uint32_t job_count;
+    struct router router;
+    struct told_link *told; // by directed link
+
+    // What a stage left for the next to redo.
+    bool hosts_changed, evidence_changed, orders_changed, jobs_changed; // -> judge
+    bool own_verdict_changed, beliefs_changed;                          // -> route, tell
+    bool facts_changed; // own facts must be told again
+    bool leaving;
+    uint64_t retry_nic_at_ns, housekeeping_at_ns;
+
+    struct engine_note notes[NOTES_MAX];
+    uint32_t note_count;
+    bool nic_dirty[ENGINE_PORTS_MAX];
+    struct engine_stats stats;
+};
+
+void engine_note(struct engine *engine, enum engine_note_level level, const char *kind,
+                 const char *subject, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+bool host_is_live(const struct host_view *host);
+struct probe_policy probe_policy_of(const struct engine_config *config);
+
+// learn.c
+int learn_init(struct engine *engine); // arrays for the active fabric
+void learn_fini(struct engine *engine);
+void learn_gossip(struct engine *engine); // drains the core's changes
+void learn_all(struct engine *engine);    // from the core's tables, after the fabric changed
+int learn_order(struct engine *engine, const struct engine_drain *drain, struct error *error);
+// Own evidence counts like a peer's. NULL withdraws it.
+void learn_own_report(struct engine *engine, link_id link, const struct link_report *report);
+void learn_adopt_orders(
+    struct engine *engine); // of dead origins, when this host is the first live one
+const struct order_record *order_in_force(const struct engine *engine, const char *name,
+                                          enum drain_kind kind);
+bool order_covers(const struct engine *engine, link_id link, enum drain_kind kind,
+                  const struct order_record **record);
+bool first_live_host(const struct engine *engine);
+
+// jobs.c
+void jobs_learn(struct engine *engine, const char *origin, const char *name, const void *value,
+                size_t size);
+void jobs_origin_state(struct engine *engine, const char *origin, enum gossip_state state);
+void jobs_learn_binding(struct engine *engine, const char *origin, const char *key,
+                        const void *value, size_t size);
+int jobs_submit(struct engine *engine, const struct job *job, struct error *error);
+int jobs_remove(struct engine *engine, const char *name, struct error *error);
+void jobs_resolve(struct engine *engine); // records -> views
+void jobs_succeed(struct engine *engine); // adopt orphans, drop expired ones
+void jobs_bind(struct engine *engine);    // publish own ranks' bindings
+bool job_binds(const struct engine *engine, const struct job_view *view, port_id port);
+void jobs_fini_views(struct engine *engine);
+void jobs_fini(struct engine *engine);
+
+// judge.c
+int judge_init(struct engine *engine);
+void judge_fini(struct engine *engine);
+void judge(struct engine *engine);
+void judge_on_verdict(void *context, link_id link, enum probe_state from, enum probe_state to);
+
+// route.c, rules.c, buckets.c
+void route(struct engine *engine);
+void route_fini(struct router *router);
+void route_learn_qps(struct engine *engine, const struct engine_port_qps *event);
+void route_learn_counters(struct engine *engine, const struct engine_port_counters *event);
+bool steer_find(const struct engine *engine, port_id src, port_id dst, uint32_t *index);
+const char *plain_reason(const struct engine *engine, const struct plan_flow *flow);
+// Spreads buckets over slots in proportion to `weights`; the QPs seen make some buckets heavier.
+// Buckets that need not move stay. bucket[] entries >= slot_count count as unassigned.
+void buckets_assign(const uint64_t *weights, unsigned slot_count, const uint32_t qps[RULE_BUCKETS],
+                    uint8_t bucket[RULE_BUCKETS]);
+int rules_build(const struct engine *engine, uint32_t own_port, struct rule_set *out);
+
+// tell.c
+void tell(struct engine *engine);
+
+// fabric_change.c
+int fabric_offer(struct engine *engine, struct fabric *fabric, struct error *error);
+void fabric_try_activate(struct engine *engine);
+int engine_adopt_fabric(struct engine *engine, struct fabric *fabric, struct error *error);
+
+#endif
