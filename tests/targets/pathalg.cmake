@@ -13,3 +13,11 @@ if(TARGET pathalg)
   endforeach()
   srv6_test(prop_plan LABEL property SOURCES property/prop_plan.c LIBRARIES path_fixture)
 endif()
+
+if(TARGET sim)
+  srv6_test(test_fail LABEL unit SOURCES unit/test_fail.c LIBRARIES sim path_fixture)
+  srv6_test(test_json_writer LABEL unit SOURCES unit/test_json_writer.c LIBRARIES sim)
+  add_test(NAME test_sim_plan
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_sim_plan $<TARGET_FILE:srv6-sim> ${CMAKE_CURRENT_SOURCE_DIR})
+  set_tests_properties(test_sim_plan PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)
+endif()

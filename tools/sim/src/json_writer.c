@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "json_writer.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+
+static void begin_value(struct json_writer *writer) {
+    if (writer->comma) {
+        putc_unlocked(',', writer->out);
+    }
+    writer->comma = true;
+}
+
+void writer_open(struct json_writer *writer, char bracket) {
+    begin_value(writer);
+    putc_unlocked(bracket, writer->out);
+    writer->comma = false;
+}
+
+void writer_close(struct json_writer *writer, char bracket) {
+    putc_unlocked(bracket, writer->out);
+    writer->comma = true;
+}
+
+static void put_quoted(FILE *out, const char *text) {
+    putc_unlocked('"', out);
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        if (*at < 0x20) {
+            fprintf(out, "\\u%04x", *at);
+            continue;
+        }
+        if (*at == '"' || *at == '\\') {
+            putc_unlocked('\\', out);
+        }
+        putc_unlocked(*at, out);
+    }
+    putc_unlocked('"', out);
+}
+
+void writer_key(struct json_writer *writer, const char *key) {
+    begin_value(writer);
+    put_quoted(writer->out, key);
+    putc_unlocked(':', writer->out);
+    writer->comma = false;
+}
+
+void writer_text(struct json_writer *writer, const char *text) {
+    begin_value(writer);
+    put_quoted(writer->out, text);
+}
+
+void writer_u64(struct json_writer *writer, uint64_t value) {
+    begin_value(writer);
+    fprintf(writer->out, "%" PRIu64, value);
+}
+
+void writer_real(struct json_writer *writer, double value) {
+    assert(isfinite(value));
+    begin_value(writer);
+    fprintf(writer->out, "%.15g", value);
+}
