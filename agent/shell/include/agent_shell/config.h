@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent's configuration file (YAML). Every key is explained in agent.example.yaml and
+// srv6-agent(8).
+//
+// config_load reports everything that is wrong in one pass, in order of lines, and returns a
+// configuration with all defaults filled in. Paths that are not absolute are relative to the
+// configuration file. What needs the fabric is checked by config_check_fabric.
+//
+// Ownership: config_load fills the caller's storage, config_fini frees it. Units as named.
+#ifndef AGENT_SHELL_CONFIG_H
+#define AGENT_SHELL_CONFIG_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent_shell/log.h"
+#include "agent_shell/probe_io.h"
+#include "gossip/gossip.h"
+#include "model/fabric.h"
+
+#define CONFIG_PATH_SIZE 256
+#define CONFIG_SOCKET_SIZE 108 // sun_path
+#define CONFIG_SEEDS_MAX 64
+#define CONFIG_SOCKET_DEFAULT "/run/srv6/agent.sock"
+#define CONFIG_FILE_DEFAULT "/etc/srv6/agent.yaml"
+
+struct config_port {
+    char port[NAME_SIZE + 4]; // name in the fabric
+    char device[IFNAMSIZ];
+    uint32_t line;
+};
+
+struct config {
+    char source[CONFIG_PATH_SIZE]; // the file, for messages
+    char host[NAME_SIZE];
+    uint32_t host_line;
+    char fabric[CONFIG_PATH_SIZE];
+    char socket[CONFIG_SOCKET_SIZE];
+    enum log_level log_level;
+    enum log_format log_format;
+    char log_file[CONFIG_PATH_SIZE]; // "": stderr
+    char listen[GOSSIP_ADDRESS_SIZE], advertise[GOSSIP_ADDRESS_SIZE];
+    char (*seeds)[GOSSIP_ADDRESS_SIZE]; // owned
+    uint32_t seed_count;
+    bool curve;
+    char secret_key_file[CONFIG_PATH_SIZE], fleet_keys_file[CONFIG_PATH_SIZE];
+    uint64_t ping_interval_ns, ping_timeout_ns, dead_after_ns; // 0: the core's default
+    char nic_driver[16];
+    char pin_dir[CONFIG_PATH_SIZE]; // "": the driver's default
+    bool remove_on_exit;
+    struct config_port ports[HOST_PORTS_MAX];
+    uint32_t port_count, ports_line;
+    uint64_t probe_interval_ns, probe_timeout_ns, up_hold_ns, up_hold_max_ns;
+    uint32_t loss_threshold;
+    enum probe_backend backend;
+    char algorithm[NAME_SIZE];
+};
+
+// 0; -EINVAL after complaints; -errno when the file could not be read (also complained about).
+int config_load(const char *path, fabric_complain_fn *complain, void *context, struct config *out);
+void config_fini(struct config *config);
+// The host is in the fabric, and each of its ports has a device. -EINVAL after complaints.
+int config_check_fabric(const struct config *config, const struct fabric *fabric,
+                        fabric_complain_fn *complain, void *context);
+// The device of a port of the fabric; NULL when the file names none.
+const char *config_device(const struct config *config, const struct fabric *fabric, port_id port);
+
+#endif

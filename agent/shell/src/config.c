@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent_shell/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config_file.h"
+#include "model/complaints.h"
+#include "model/time.h"
+#include "model_yaml/yaml_check.h"
+#include "pathalg/algorithm.h"
+
+#define PROBE_INTERVAL_DEFAULT_MS 10
+#define PROBE_TIMEOUT_DEFAULT_MS 4
+#define LOSS_THRESHOLD_DEFAULT 2
+#define UP_HOLD_DEFAULT_MS 1000
+#define UP_HOLD_MAX_DEFAULT_MS 60000
+#define MINUTE_MS 60000
+#define HOUR_MS 3600000
+
+struct reading {
+    const struct yaml_text *yaml;
+    const struct config_yaml *file;
+    struct complaints *complaints;
+    struct config *config;
+};
+
+static void complain_at(const struct reading *reading, const char *path, const char *problem) {
+    complaints_add(reading->complaints, yaml_text_line(reading->yaml, path), "%s: %s", path,
+                   problem);
+}
+
+static void set_text(char *to, size_t size, const char *text, const char *fallback) {
+    snprintf(to, size, "%.*s", (int)size - 1, text != NULL ? text : fallback);
+}
+
+// Relative paths count from where the configuration file is: the daemon's working directory is
+// nobody's choice.
+static void set_path(const struct reading *reading, char *to, const char *key, const char *path) {
+    const char *slash = strrchr(reading->config->source, '/');
+    int directory = slash == NULL ? 0 : (int)(slash - reading->config->source + 1);
+    bool absolute = path == NULL || path[0] == '/';
+    int length = snprintf(to, CONFIG_PATH_SIZE, "%.*s%s", absolute ? 0 : directory,
+                          reading->config->source, path != NULL ? path : "");
+    if (length >= CONFIG_PATH_SIZE) {
+        complain_at(reading, key, "the path is too long");
+    }
+}
+
+struct number {
+    const char *path;
+    const uint32_t *given; // NULL: absent
+    uint32_t fallback, least, most;
+    uint64_t *to;
+    uint64_t unit;
+};
+
+static void set_numbers(const struct reading *reading, const struct number *numbers, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const struct number *number = &numbers[i];
+        uint32_t value = number->given != NULL ? *number->given : number->fallback;
+        if (number->given != NULL && (value < number->least || value > number->most)) {
+            complaints_add(reading->complaints, yaml_text_line(reading->yaml, number->path),
+                           "%s: %u is not within %u to %u", number->path, value, number->least,
+                           number->most);
+        }
+        *number->to = value * number->unit;
+    }
+}
+
+// tcp://address:port with a numeric address; IPv6 in brackets.
+static bool address_is_valid(const char *text) {
+    static const char scheme[] = "tcp://";
+    char address[GOSSIP_ADDRESS_SIZE];
+    struct in6_addr parsed;
+    const char *colon = strrchr(text, ':');
+    if (strncmp(text, scheme, sizeof(scheme) - 1) != 0 || colon <= text + sizeof(scheme) - 1) {
+        return false;
+    }
+    const char *start = text + sizeof(scheme) - 1;
+    size_t length = (size_t)(colon - start);
+    bool ipv6 = start[0] == '[' && start[length - 1] == ']';
+    snprintf(address, sizeof(address), "%.*s", (int)(ipv6 ? length - 2 : length),
+             ipv6 ? start + 1 : start);
+    char *end = NULL;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    return inet_pton(ipv6 ? AF_INET6 : AF_INET, address, &parsed) == 1 && colon[1] >= '1' &&
+           colon[1] <= '9' && *end == '\0' && port <= 65535;
+}
+
+static void check_address(const struct reading *reading, const char *path, const char *address) {
+    if (!address_is_valid(address)) {
+        complaints_add(reading->complaints, yaml_text_line(reading->yaml, path),
+                       "%s: %s is not an address such as tcp://10.0.0.1:7946 or "
+                       "tcp://[fd00::1]:7946",
+                       path, address);
+    }
+}
+
+static void read_seeds(const struct reading *reading, const struct gossip_yaml *gossip) {
+    struct config *config = reading->config;
+    config->seeds = calloc((size_t)gossip->seeds_count + 1, sizeof(*config->seeds));
+    if (config->seeds == NULL) {
+        complaints_no_memory(reading->complaints);
+        return;
+    }
+    for (uint32_t i = 0; i < gossip->seeds_count; i++) {
+        char path[32];
+        snprintf(path, sizeof(path), "gossip.seeds[%u]", i);
+        check_address(reading, path, gossip->seeds[i]);
+        set_text(config->seeds[i], sizeof(config->seeds[i]), gossip->seeds[i], "");
+    }
+    config->seed_count = gossip->seeds_count;
+}
+
+static void read_gossip(const struct reading *reading) {
+    const struct gossip_yaml *gossip = reading->file->gossip;
+    struct config *config = reading->config;
+    const struct number numbers[] = {
+        {"gossip.ping_interval_ms", gossip->ping_interval_ms, 0, 1, MINUTE_MS,
+         &config->ping_interval_ns, NS_PER_MS},
+        {"gossip.ping_timeout_ms", gossip->ping_timeout_ms, 0, 1, MINUTE_MS,
+         &config->ping_timeout_ns, NS_PER_MS},
+        {"gossip.dead_after_ms", gossip->dead_after_ms, 0, 1, HOUR_MS, &config->dead_after_ns,
+         NS_PER_MS},
+    };
+    check_address(reading, "gossip.listen", gossip->listen);
+    set_text(config->listen, sizeof(config->listen), gossip->listen, "");
+    if (gossip->advertise != NULL) {
+        check_address(reading, "gossip.advertise", gossip->advertise);
+    } else if (strstr(gossip->listen, "//0.0.0.0:") != NULL ||
+               strstr(gossip->listen, "//[::]:") != NULL) {
+        complain_at(reading, "gossip.listen",
+                    "others cannot reach this address: name one in gossip.advertise");
+    }
+    set_text(config->advertise, sizeof(config->advertise), gossip->advertise, config->listen);
+    read_seeds(reading, gossip);
+    set_numbers(reading, numbers, sizeof(numbers) / sizeof(numbers[0]));
+    config->curve = gossip->curve != NULL;
+    if (config->curve) {
+        set_path(reading, config->secret_key_file, "gossip.curve.secret_key_file",
+                 gossip->curve->secret_key_file);
+        set_path(reading, config->fleet_keys_file, "gossip.curve.fleet_keys_file",
+                 gossip->curve->fleet_keys_file);
+    }
+}
+
+static void check_port(const struct reading *reading, uint32_t index) {
+    const struct config_port *ports = reading->config->ports;
+    char path[32];
+    snprintf(path, sizeof(path), "nic.ports[%u]", index);
+    for (uint32_t i = 0; i < index; i++) {
+        if (strcmp(ports[i].port, ports[index].port) == 0) {
+            complain_at(reading, path, "the port is listed twice");
+        }
+        if (strcmp(ports[i].device, ports[index].device) == 0) {
+            complain_at(reading, path, "the device is listed twice");
+        }
+    }
+}
+
+static void read_nic(const struct reading *reading) {
+    const struct nic_yaml *nic = reading->file->nic;
+    struct config *config = reading->config;
+    bool mem = nic->driver != NULL && *nic->driver == DRIVER_MEM;
+    set_text(config->nic_driver, sizeof(config->nic_driver), mem ? "mem" : "ebpf", "");
+    set_path(reading, config->pin_dir, "nic.pin_dir", nic->pin_dir);
+    config->remove_on_exit = nic->on_exit != NULL && *nic->on_exit == ON_EXIT_REMOVE;
+    config->ports_line = yaml_text_line(reading->yaml, "nic.ports");
+    config->port_count = nic->ports_count;
+    for (uint32_t i = 0; i < nic->ports_count; i++) {
+        char path[32];
+        snprintf(path, sizeof(path), "nic.ports[%u]", i);
+        config->ports[i].line = yaml_text_line(reading->yaml, path);
+        set_text(config->ports[i].port, sizeof(config->ports[i].port), nic->ports[i].port, "");
+        set_text(config->ports[i].device, sizeof(config->ports[i].device), nic->ports[i].device,
+                 "");
+        check_port(reading, i);
+    }
+}
+
+static void read_probe(const struct reading *reading) {
+    static const struct probe_yaml absent;
+    const struct probe_yaml *probe = reading->file->probe != NULL ? reading->file->probe : &absent;
+    struct config *config = reading->config;
+    uint64_t threshold = 0;
+    const struct number numbers[] = {
+        {"probe.interval_ms", probe->interval_ms, PROBE_INTERVAL_DEFAULT_MS, 1, MINUTE_MS,
+         &config->probe_interval_ns, NS_PER_MS},
+        {"probe.timeout_ms", probe->timeout_ms, PROBE_TIMEOUT_DEFAULT_MS, 1, MINUTE_MS,
+         &config->probe_timeout_ns, NS_PER_MS},
+        {"probe.loss_threshold", probe->loss_threshold, LOSS_THRESHOLD_DEFAULT, 1, 100, &threshold,
+         1},
+        {"probe.up_hold_ms", probe->up_hold_ms, UP_HOLD_DEFAULT_MS, 1, HOUR_MS, &config->up_hold_ns,
+         NS_PER_MS},
+        {"probe.up_hold_max_ms", probe->up_hold_max_ms, UP_HOLD_MAX_DEFAULT_MS, 1, 24 * HOUR_MS,
+         &config->up_hold_max_ns, NS_PER_MS},
+    };
+    set_numbers(reading, numbers, sizeof(numbers) / sizeof(numbers[0]));
+    config->loss_threshold = (uint32_t)threshold;
+    config->backend = probe->backend != NULL ? *probe->backend : PROBE_BACKEND_AUTO;
+    if (config->up_hold_max_ns < config->up_hold_ns) {
+        complain_at(reading, "probe",
+                    probe->up_hold_max_ms != NULL
+                        ? "up_hold_max_ms is below up_hold_ms"
+                        : "up_hold_ms is above the default of up_hold_max_ms: set both");
+    }
+}
+
+static void read_log(const struct reading *reading) {
+    static const struct log_yaml absent;
+    const struct log_yaml *log = reading->file->log != NULL ? reading->file->log : &absent;
+    reading->config->log_level = log->level != NULL ? *log->level : LOG_INFO;
+    reading->config->log_format = log->format != NULL ? *log->format : LOG_TEXT;
+    set_path(reading, reading->config->log_file, "log.file", log->file);
+}
+
+static void read_host(const struct reading *reading) {
+    struct config *config = reading->config;
+    char name[NAME_SIZE] = "";
+    if (reading->file->host == NULL && gethostname(name, sizeof(name) - 1) != 0) {
+        complaints_add(reading->complaints, 0,
+                       "host: the host's name is too long to be one in a fabric file: set host");
+    }
+    set_text(config->host, sizeof(config->host), reading->file->host, name);
+    config->host_line = yaml_text_line(reading->yaml, "host");
+}
+
+static void read_config(const struct reading *reading) {
+    struct config *config = reading->config;
+    const struct algorithm *algorithm =
+        algorithm_find(reading->file->algorithm != NULL ? reading->file->algorithm : "");
+    read_host(reading);
+    set_path(reading, config->fabric, "fabric", reading->file->fabric);
+    set_text(config->socket, sizeof(config->socket), reading->file->socket, CONFIG_SOCKET_DEFAULT);
+    read_log(reading);
+    read_gossip(reading);
+    read_nic(reading);
+    read_probe(reading);
+    if (algorithm == NULL) {
+        complaints_add(reading->complaints, yaml_text_line(reading->yaml, "algorithm"),
+                       "algorithm: unknown %s: one of %s expected", reading->file->algorithm,
+                       algorithm_names());
+    } else {
+        set_text(config->algorithm, sizeof(config->algorithm), algorithm->name, "");
+    }
+}
+
+static int parse(const char *path, const char *text, size_t size, fabric_complain_fn *complain,
+                 void *context, struct config *out) {
+    struct complaints complaints;
+    struct config config = {0};
+    void *file = NULL;
+    snprintf(config.source, sizeof(config.source), "%s", path);
+    complaints_init(&complaints, path);
+    struct yaml_text *yaml = yaml_text_open(path, text, size, &complaints);
+    if (yaml != NULL) {
+        yaml_text_check(yaml, &config_schema, &complaints);
+        if (complaints.total == 0 &&
+            yaml_text_load(yaml, &config_schema, &complaints, &file) == 0) {
+            struct reading reading = {yaml, file, &complaints, &config};
+            read_config(&reading);
+            cyaml_free(yaml_cyaml_config(), &config_schema, file, 0);
+        }
+    }
+    yaml_text_close(yaml);
+    if (complaints_flush(&complaints, complain, context)) {
+        config_fini(&config);
+        return -EINVAL;
+    }
+    *out = config;
+    return 0;
+}
+
+int config_load(const char *path, fabric_complain_fn *complain, void *context, struct config *out) {
+    char *text;
+    size_t size;
+    int rc = yaml_file_read(path, complain, context, &text, &size);
+    if (rc == 0) {
+        rc = parse(path, text, size, complain, context, out);
+        free(text);
+    }
+    return rc;
+}
+
+void config_fini(struct config *config) {
+    free(config->seeds);
+    config->seeds = NULL;
+    config->seed_count = 0;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a configuration file holds, as libcyaml loads it; NULL where a key is absent.
+#ifndef AGENT_SHELL_CONFIG_FILE_H
+#define AGENT_SHELL_CONFIG_FILE_H
+
+#include <cyaml/cyaml.h>
+
+#include "agent_shell/config.h"
+
+struct log_yaml {
+    enum log_level *level;
+    enum log_format *format;
+    char *file;
+};
+struct curve_yaml {
+    char *secret_key_file, *fleet_keys_file;
+};
+struct gossip_yaml {
+    char *listen, *advertise;
+    char **seeds;
+    uint32_t seeds_count;
+    struct curve_yaml *curve;
+    uint32_t *ping_interval_ms, *ping_timeout_ms, *dead_after_ms;
+};
+struct port_yaml {
+    char *port, *device;
+};
+enum on_exit { ON_EXIT_LEAVE, ON_EXIT_REMOVE };
+enum driver { DRIVER_EBPF, DRIVER_MEM };
+struct nic_yaml {
+    enum driver *driver;
+    char *pin_dir;
+    enum on_exit *on_exit;
+    struct port_yaml *ports;
+    uint32_t ports_count;
+};
+struct probe_yaml {
+    uint32_t *interval_ms, *timeout_ms, *loss_threshold, *up_hold_ms, *up_hold_max_ms;
+    enum probe_backend *backend;
+};
+struct config_yaml {
+    char *host, *fabric, *socket, *algorithm;
+    struct log_yaml *log;
+    struct gossip_yaml *gossip;
+    struct nic_yaml *nic;
+    struct probe_yaml *probe;
+};
+
+extern const cyaml_schema_value_t config_schema;
+
+#endif

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config_file.h"
+
+// Everything is optional and a pointer, so that a key which is absent differs from one that is 0;
+// what must be there says so by MUST.
+#define MUST CYAML_FLAG_POINTER
+#define MAY (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define CHOICE (MAY | CYAML_FLAG_STRICT)
+#define TEXT(key, flags, type, size) CYAML_FIELD_STRING_PTR(#key, flags, type, key, 1, (size)-1)
+#define NUMBER(key, type) CYAML_FIELD_UINT_PTR(#key, MAY, type, key)
+#define CHOOSE(key, type, names)                                                                   \
+    CYAML_FIELD_ENUM_PTR(#key, CHOICE, type, key, names, CYAML_ARRAY_LEN(names))
+#define GROUP(key, flags, fields)                                                                  \
+    CYAML_FIELD_MAPPING_PTR(#key, flags, struct config_yaml, key, fields)
+
+static const cyaml_strval_t levels[] = {{"debug", LOG_DEBUG},
+                                        {"info", LOG_INFO},
+                                        {"warning", LOG_WARNING},
+                                        {"alarm", LOG_ALARM}};
+static const cyaml_strval_t formats[] = {{"text", LOG_TEXT}, {"json", LOG_JSON}};
+static const cyaml_strval_t drivers[] = {{"ebpf", DRIVER_EBPF}, {"mem", DRIVER_MEM}};
+static const cyaml_strval_t exits[] = {{"leave", ON_EXIT_LEAVE}, {"remove", ON_EXIT_REMOVE}};
+static const cyaml_strval_t backends[] = {{"auto", PROBE_BACKEND_AUTO},
+                                          {"io_uring", PROBE_BACKEND_IO_URING},
+                                          {"epoll", PROBE_BACKEND_EPOLL}};
+
+static const cyaml_schema_field_t log_fields[] = {
+    CHOOSE(level, struct log_yaml, levels),
+    CHOOSE(format, struct log_yaml, formats),
+    TEXT(file, MAY, struct log_yaml, CONFIG_PATH_SIZE),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t curve_fields[] = {
+    TEXT(secret_key_file, MUST, struct curve_yaml, CONFIG_PATH_SIZE),
+    TEXT(fleet_keys_file, MUST, struct curve_yaml, CONFIG_PATH_SIZE),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t seed_schema = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, GOSSIP_ADDRESS_SIZE - 1),
+};
+static const cyaml_schema_field_t gossip_fields[] = {
+    TEXT(listen, MUST, struct gossip_yaml, GOSSIP_ADDRESS_SIZE),
+    TEXT(advertise, MAY, struct gossip_yaml, GOSSIP_ADDRESS_SIZE),
+    CYAML_FIELD_SEQUENCE("seeds", MAY, struct gossip_yaml, seeds, &seed_schema, 0,
+                         CONFIG_SEEDS_MAX),
+    CYAML_FIELD_MAPPING_PTR("curve", MAY, struct gossip_yaml, curve, curve_fields),
+    NUMBER(ping_interval_ms, struct gossip_yaml),
+    NUMBER(ping_timeout_ms, struct gossip_yaml),
+    NUMBER(dead_after_ms, struct gossip_yaml),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t port_fields[] = {
+    TEXT(port, MUST, struct port_yaml, NAME_SIZE),
+    TEXT(device, MUST, struct port_yaml, IFNAMSIZ),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t port_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct port_yaml, port_fields),
+};
+static const cyaml_schema_field_t nic_fields[] = {
+    CHOOSE(driver, struct nic_yaml, drivers),
+    TEXT(pin_dir, MAY, struct nic_yaml, CONFIG_PATH_SIZE),
+    CHOOSE(on_exit, struct nic_yaml, exits),
+    CYAML_FIELD_SEQUENCE("ports", MUST, struct nic_yaml, ports, &port_schema, 1, HOST_PORTS_MAX),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t probe_fields[] = {
+    NUMBER(interval_ms, struct probe_yaml),
+    NUMBER(timeout_ms, struct probe_yaml),
+    NUMBER(loss_threshold, struct probe_yaml),
+    NUMBER(up_hold_ms, struct probe_yaml),
+    NUMBER(up_hold_max_ms, struct probe_yaml),
+    CHOOSE(backend, struct probe_yaml, backends),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t config_fields[] = {
+    TEXT(host, MAY, struct config_yaml, NAME_SIZE),
+    TEXT(fabric, MUST, struct config_yaml, CONFIG_PATH_SIZE),
+    TEXT(socket, MAY, struct config_yaml, CONFIG_SOCKET_SIZE),
+    TEXT(algorithm, MAY, struct config_yaml, NAME_SIZE),
+    GROUP(log, MAY, log_fields),
+    GROUP(gossip, MUST, gossip_fields),
+    GROUP(nic, MUST, nic_fields),
+    GROUP(probe, MAY, probe_fields),
+    CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t config_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config_yaml, config_fields),
+};

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent_shell/config.h"
+#include "model/time.h"
+#include "model_yaml/fabric_file.h"
+
+#include <cmocka.h>
+
+#define MINIMAL                                                                                    \
+    "fabric: lab.yaml\n"                                                                           \
+    "gossip: {listen: \"tcp://10.0.0.1:7946\"}\n"                                                  \
+    "nic: {ports: [{port: h0, device: eth0}]}\n"
+
+static char path[64];
+static char told[8192]; // all complaints, a line each
+
+static void collect(void *context, const struct error *error) {
+    (void)context;
+    size_t length = strlen(told);
+    snprintf(told + length, sizeof(told) - length, "%s\n", error->text);
+}
+
+static int load(const char *text, struct config *config) {
+    FILE *file = fopen(path, "w");
+    fputs(text, file);
+    fclose(file);
+    told[0] = '\0';
+    return config_load(path, collect, NULL, config);
+}
+
+static void expect_told(uint32_t line, const char *what) {
+    char wanted[256];
+    snprintf(wanted, sizeof(wanted), "%s:%u: %s", path, line, what);
+    if (strstr(told, wanted) == NULL) {
+        fail_msg("missing \"%s\" in:\n%s", wanted, told);
+    }
+}
+
+static unsigned count_told(void) {
+    unsigned count = 0;
+    for (const char *at = told; *at != '\0'; at++) {
+        count += *at == '\n' ? 1 : 0;
+    }
+    return count;
+}
+
+static void a_minimal_file_gets_all_defaults(void **state) {
+    (void)state;
+    struct config config;
+    char host[64] = "";
+    gethostname(host, sizeof(host));
+    assert_int_equal(load(MINIMAL, &config), 0);
+    assert_string_equal(config.host, host);
+    assert_string_equal(config.fabric, "/tmp/lab.yaml"); // beside the configuration
+    assert_string_equal(config.socket, "/run/srv6/agent.sock");
+    assert_string_equal(config.advertise, "tcp://10.0.0.1:7946");
+    assert_int_equal(config.seed_count, 0);
+    assert_false(config.curve);
+    assert_int_equal(config.log_level, LOG_INFO);
+    assert_int_equal(config.log_format, LOG_TEXT);
+    assert_string_equal(config.log_file, "");
+    assert_string_equal(config.nic_driver, "ebpf");
+    assert_string_equal(config.pin_dir, "");
+    assert_false(config.remove_on_exit);
+    assert_int_equal(config.probe_interval_ns, 10 * NS_PER_MS);
+    assert_int_equal(config.probe_timeout_ns, 4 * NS_PER_MS);
+    assert_int_equal(config.loss_threshold, 2);
+    assert_int_equal(config.up_hold_ns, NS_PER_S);
+    assert_int_equal(config.up_hold_max_ns, 60 * NS_PER_S);
+    assert_int_equal(config.backend, PROBE_BACKEND_AUTO);
+    assert_int_equal(config.ping_interval_ns, 0);
+    assert_string_equal(config.algorithm, "ethereal");
+    config_fini(&config);
+}
+
+static void every_key_is_read(void **state) {
+    (void)state;
+    struct config config;
+    assert_int_equal(load("host: h7\nfabric: /etc/f.yaml\nsocket: /tmp/s\n"
+                          "log: {level: debug, file: a.log, format: json}\n"
+                          "gossip:\n  listen: \"tcp://0.0.0.0:7946\"\n"
+                          "  advertise: \"tcp://[fd00::1]:7947\"\n"
+                          "  seeds: [\"tcp://10.0.0.2:1\", \"tcp://[fd00::2]:65535\"]\n"
+                          "  curve: {secret_key_file: k/s, fleet_keys_file: /k/f}\n"
+                          "  ping_interval_ms: 20\n  ping_timeout_ms: 60\n  dead_after_ms: 100\n"
+                          "nic: {driver: mem, pin_dir: /sys/fs/bpf/x, on_exit: remove, ports: "
+                          "[{port: h7.0, device: a}, {port: h7.1, device: b}]}\n"
+                          "probe: {interval_ms: 3, timeout_ms: 2, loss_threshold: 5, up_hold_ms: "
+                          "50, up_hold_max_ms: 70, backend: epoll}\n"
+                          "algorithm: spray\n",
+                          &config),
+                     0);
+    assert_string_equal(config.host, "h7");
+    assert_string_equal(config.fabric, "/etc/f.yaml");
+    assert_string_equal(config.socket, "/tmp/s");
+    assert_int_equal(config.log_level, LOG_DEBUG);
+    assert_int_equal(config.log_format, LOG_JSON);
+    assert_string_equal(config.log_file, "/tmp/a.log");
+    assert_string_equal(config.listen, "tcp://0.0.0.0:7946");
+    assert_string_equal(config.advertise, "tcp://[fd00::1]:7947");
+    assert_int_equal(config.seed_count, 2);
+    assert_string_equal(config.seeds[1], "tcp://[fd00::2]:65535");
+    assert_true(config.curve);
+    assert_string_equal(config.secret_key_file, "/tmp/k/s");
+    assert_string_equal(config.fleet_keys_file, "/k/f");
+    assert_int_equal(config.ping_interval_ns, 20 * NS_PER_MS);
+    assert_int_equal(config.ping_timeout_ns, 60 * NS_PER_MS);
+    assert_int_equal(config.dead_after_ns, 100 * NS_PER_MS);
+    assert_string_equal(config.nic_driver, "mem");
+    assert_string_equal(config.pin_dir, "/sys/fs/bpf/x");
+    assert_true(config.remove_on_exit);
+    assert_int_equal(config.port_count, 2);
+    assert_string_equal(config.ports[1].port, "h7.1");
+    assert_string_equal(config.ports[1].device, "b");
+    assert_int_equal(config.probe_interval_ns, 3 * NS_PER_MS);
+    assert_int_equal(config.probe_timeout_ns, 2 * NS_PER_MS);
+    assert_int_equal(config.loss_threshold, 5);
+    assert_int_equal(config.up_hold_ns, 50 * NS_PER_MS);
+    assert_int_equal(config.up_hold_max_ns, 70 * NS_PER_MS);
+    assert_int_equal(config.backend, PROBE_BACKEND_EPOLL);
+    assert_string_equal(config.algorithm, "spray");
+    config_fini(&config);
+}
+
+static void every_wrong_value_is_told_in_one_pass_with_its_line(void **state) {
+    (void)state;
+    struct config config;
+    assert_int_equal(load("fabric: lab.yaml\n"
+                          "gossip:\n"
+                          "  listen: \"tcp://localhost:7946\"\n"
+                          "  seeds:\n"
+                          "    - \"tcp://10.0.0.2:0\"\n"
+                          "    - \"udp://10.0.0.2:7\"\n"
+                          "    - \"tcp://10.0.0.2:65536\"\n"
+                          "  ping_interval_ms: 0\n"
+                          "nic:\n"
+                          "  ports:\n"
+                          "    - {port: h0, device: eth0}\n"
+                          "    - {port: h0, device: eth0}\n"
+                          "probe:\n"
+                          "  interval_ms: 60001\n"
+                          "  loss_threshold: 0\n"
+                          "  up_hold_ms: 90000\n"
+                          "algorithm: magic\n",
+                          &config),
+                     -EINVAL);
+    expect_told(3, "gossip.listen: tcp://localhost:7946 is not an address");
+    expect_told(5, "gossip.seeds[0]");
+    expect_told(6, "gossip.seeds[1]");
+    expect_told(7, "gossip.seeds[2]");
+    expect_told(8, "gossip.ping_interval_ms: 0 is not within 1 to 60000");
+    expect_told(12, "nic.ports[1]: the port is listed twice");
+    expect_told(12, "nic.ports[1]: the device is listed twice");
+    expect_told(14, "probe.interval_ms: 60001 is not within 1 to 60000");
+    expect_told(15, "probe.loss_threshold: 0 is not within 1 to 100");
+    expect_told(17, "algorithm: unknown magic");
+    assert_non_null(strstr(told, "up_hold_max_ms: set both"));
+    assert_int_equal(count_told(), 11);
+}
+
+static void unknown_missing_and_mistyped_keys_are_all_told(void **state) {
+    (void)state;
+    struct config config;
+    assert_int_equal(load("fabrik: lab.yaml\n"
+                          "gossip: {seeds: none, listn: x}\n"
+                          "nic: {driver: mlx9, ports: []}\n"
+                          "probe: {interval_ms: fast}\n"
+                          "log: {level: loud}\n",
+                          &config),
+                     -EINVAL);
+    const char *const words[] = {"fabrik", "fabric", "listn",       "listen", "seeds",
+                                 "mlx9",   "ports",  "interval_ms", "loud"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strstr(told, words[i]) == NULL) {
+            fail_msg("%s is not mentioned in:\n%s", words[i], told);
+        }
+    }
+    assert_true(count_told() >= 9);
+}
+
+static void a_listen_address_of_all_interfaces_needs_one_to_advertise(void **state) {
+    (void)state;
+    struct config config;
+    assert_int_equal(load("fabric: f\ngossip: {listen: \"tcp://[::]:7946\"}\n"
+                          "nic: {ports: [{port: h0, device: eth0}]}\n",
+                          &config),
+                     -EINVAL);
+    expect_told(2, "gossip.listen: others cannot reach this address");
+}
+
+static void a_missing_file_is_an_error_with_its_name(void **state) {
+    (void)state;
+    struct config config;
+    told[0] = '\0';
+    assert_int_equal(config_load("/nonexistent.yaml", collect, NULL, &config), -ENOENT);
+    assert_non_null(strstr(told, "/nonexistent.yaml"));
+}
+
+static struct fabric *two_port_fabric(void) {
+    static const char text[] =
+        "version: 1\ngeneration: 1\nname: t\nblock: \"fcbb:bb00::/32\"\n"
+        "clos: {kind: leaf-spine, leaves: 2, spines: 2, hosts_per_leaf: 2, ports_per_host: 2, "
+        "host_gbps: 1, fabric_gbps: 1}\n";
+    struct fabric *fabric = NULL;
+    told[0] = '\0';
+    if (fabric_file_parse("t", text, sizeof(text) - 1, collect, NULL, &fabric) != 0) {
+        fail_msg("%s", told);
+    }
+    return fabric;
+}
+
+static void the_fabric_must_have_the_host_and_every_port_a_device(void **state) {
+    (void)state;
+    struct config config;
+    struct fabric *fabric = two_port_fabric();
+    assert_int_equal(load("host: h0\n" MINIMAL, &config), 0);
+    assert_int_equal(config_check_fabric(&config, fabric, collect, NULL), -EINVAL);
+    expect_told(4, "nic.ports: no device for h0.1");
+    snprintf(config.ports[0].port, sizeof(config.ports[0].port), "h1.0");
+    told[0] = '\0';
+    assert_int_equal(config_check_fabric(&config, fabric, collect, NULL), -EINVAL);
+    expect_told(4, "nic.ports: h1.0: a port of another host");
+    assert_int_equal(count_told(), 3);
+    snprintf(config.host, sizeof(config.host), "leaf0");
+    told[0] = '\0';
+    assert_int_equal(config_check_fabric(&config, fabric, collect, NULL), -EINVAL);
+    expect_told(1, "host: leaf0 is no host");
+    config_fini(&config);
+    assert_int_equal(load("host: h0\nfabric: f\ngossip: {listen: \"tcp://10.0.0.1:7946\"}\n"
+                          "nic: {ports: [{port: h0.1, device: b}, {port: h0.0, device: a}]}\n",
+                          &config),
+                     0);
+    assert_int_equal(config_check_fabric(&config, fabric, collect, NULL), 0);
+    assert_string_equal(config_device(&config, fabric, (port_id){0}), "a");
+    assert_string_equal(config_device(&config, fabric, (port_id){1}), "b");
+    assert_null(config_device(&config, fabric, (port_id){2}));
+    config_fini(&config);
+    fabric_close(fabric);
+}
+
+static void the_example_file_is_valid(void **state) {
+    (void)state;
+    struct config config;
+    told[0] = '\0';
+    if (config_load(AGENT_EXAMPLE, collect, NULL, &config) != 0) {
+        fail_msg("%s", told);
+    }
+    config_fini(&config);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_minimal_file_gets_all_defaults),
+        cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(every_wrong_value_is_told_in_one_pass_with_its_line),
+        cmocka_unit_test(unknown_missing_and_mistyped_keys_are_all_told),
+        cmocka_unit_test(a_listen_address_of_all_interfaces_needs_one_to_advertise),
+        cmocka_unit_test(a_missing_file_is_an_error_with_its_name),
+        cmocka_unit_test(the_fabric_must_have_the_host_and_every_port_a_device),
+        cmocka_unit_test(the_example_file_is_valid),
+    };
+    snprintf(path, sizeof(path), "/tmp/test_agent_config.%d.yaml", getpid());
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(path);
+    return failed;
+}
