@@ -52,23 +52,17 @@ static int open_guarded(const char *path, mode_t forbidden, const char *why, FIL
     return 0;
 }
 
-// The next word of the line, or NULL at its end. '#' is a letter here: keys contain it, and may
-// begin with it.
+// The next word of the line, or NULL at its end or at a comment. A key may contain '#' but not
+// begin with it: the first of five Z85 letters for 32 bits never gets that far in the alphabet.
 static char *next_word(char **line) {
     char *word = *line + strspn(*line, " \t\r\n");
-    if (*word == '\0') {
+    if (*word == '\0' || *word == '#') {
         return NULL;
     }
     char *end = word + strcspn(word, " \t\r\n");
     *line = *end == '\0' ? end : end + 1;
     *end = '\0';
     return word;
-}
-
-// As next_word, for the places where a comment may stand: before the host and after the key.
-static char *next_word_or_comment(char **line) {
-    char *word = next_word(line);
-    return word == NULL || *word == '#' ? NULL : word;
 }
 
 static const char *entry_problem(const char *host, const char *key, const char *address) {
@@ -111,14 +105,14 @@ static int append(struct curve_keys *keys, const char *host, const char *key, co
 
 static int parse_line(char *line, struct curve_keys *keys, const char *path, unsigned number,
                       struct error *error) {
-    char *host = next_word_or_comment(&line);
+    char *host = next_word(&line);
     if (host == NULL) {
         return 0;
     }
     char *key = next_word(&line);
-    char *address = key == NULL ? NULL : next_word_or_comment(&line);
+    char *address = key == NULL ? NULL : next_word(&line);
     const char *problem = entry_problem(host, key, address);
-    if (problem == NULL && address != NULL && next_word_or_comment(&line) != NULL) {
+    if (problem == NULL && address != NULL && next_word(&line) != NULL) {
         problem = "something follows the address";
     }
     if (problem != NULL) {
