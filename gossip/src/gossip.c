@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+// The story: an event and the time come in; what it changes is merged; members are judged by what
+// is known then; our own answer is written; what is new goes out. Each event runs these stages in
+// this order and nothing calls back.
+#include "gossip/gossip.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+// ---- construction
+
+static uint64_t or_default(uint64_t value, uint64_t fallback) {
+    return value != 0 ? value : fallback;
+}
+
+static bool is_text(const char *text, size_t size, bool may_be_empty) {
+    struct mp_text held = {text, (uint32_t)strnlen(text, size)};
+    return held.size < size && (may_be_empty || held.size > 0) && mp_text_is_printable(held);
+}
+
+static int check_config(const struct gossip_config *config, struct error *error) {
+    if (!is_text(config->name, sizeof config->name, false)) {
+        return error_set(error, -EINVAL, "gossip: the host's name is empty or not printable");
+    }
+    if (!is_text(config->address, sizeof config->address, false)) {
+        return error_set(error, -EINVAL, "gossip: %s: address is empty or not printable",
+                         config->name);
+    }
+    if (!is_text(config->rack, sizeof config->rack, true)) {
+        return error_set(error, -EINVAL, "gossip: %s: rack is not printable", config->name);
+    }
+    if (config->neighbours > NEIGHBOURS_MAX) {
+        return error_set(error, -EINVAL, "gossip: %u neighbours; at most %d", config->neighbours,
+                         NEIGHBOURS_MAX);
+    }
+    if (config->seed_count > SEEDS_MAX) {
+        return error_set(error, -EINVAL, "gossip: %u seeds; at most %d", config->seed_count,
+                         SEEDS_MAX);
+    }
+    for (uint32_t i = 0; i < config->seed_count; i++) {
+        if (!is_text(config->seeds[i], GOSSIP_ADDRESS_SIZE, false)) {
+            return error_set(error, -EINVAL, "gossip: seed %u: address is empty or too long", i);
+        }
+    }
+    return 0;
+}
+
+static void fill_defaults(struct gossip_config *config) {
+    config->neighbours = (uint32_t)or_default(config->neighbours, GOSSIP_NEIGHBOURS);
+    config->ping_interval_ns = or_default(config->ping_interval_ns, 50 * NS_PER_MS);
+    config->ping_timeout_ns = or_default(config->ping_timeout_ns, 150 * NS_PER_MS);
+    config->dead_after_ns = or_default(config->dead_after_ns, 250 * NS_PER_MS);
+    config->digest_interval_ns = or_default(config->digest_interval_ns, NS_PER_S);
+    config->listen_ns = or_default(config->listen_ns, 200 * NS_PER_MS);
+}
+
+static int copy_seeds(struct gossip *gossip, const struct gossip_config *config) {
+    gossip->seeds = calloc(config->seed_count + (size_t)1, sizeof *gossip->seeds);
+    if (gossip->seeds == NULL) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < config->seed_count; i++) {
+        if (strcmp(config->seeds[i], config->address) != 0) { // not ourselves
+            char *seed = gossip->seeds[gossip->seed_count++];
+            memcpy(seed, config->seeds[i], strlen(config->seeds[i]));
+        }
+    }
+    return 0;
+}
+
+static void start_timers(struct gossip *gossip) {
+    const struct gossip_config *config = &gossip->config;
+    // Members that started together do not ping together.
+    gossip->ping_at_ns = gossip->now_ns + rng_below(&gossip->rng, config->ping_interval_ns);
+    gossip->digest_at_ns = gossip->now_ns + rng_below(&gossip->rng, config->digest_interval_ns);
+    gossip->contact_at_ns = gossip->now_ns;
+    gossip->trusted_from_ns = gossip->now_ns;
+    gossip->serve_at_ns = gossip->now_ns;
+    gossip->serve_tokens = SERVE_BURST;
+}
+
+int gossip_open(const struct gossip_config *config, uint64_t now_ns, struct gossip **out,
+                struct error *error) {
+    int checked = check_config(config, error);
+    if (checked != 0) {
+        return checked;
+    }
+    struct gossip *gossip = calloc(1, sizeof *gossip);
+    if (gossip == NULL) {
+        return error_set(error, -ENOMEM, "gossip: out of memory");
+    }
+    gossip->config = *config;
+    gossip->config.seeds = NULL;
+    fill_defaults(&gossip->config);
+    gossip->ring_count = (gossip->config.neighbours + 1) / 2;
+    gossip->now_ns = now_ns;
+    rng_init(&gossip->rng, config->seed);
+    gossip->hash_seed = rng_next(&gossip->rng);
+    mp_write_growing(&gossip->batch);
+    if (store_init(gossip) != 0 || copy_seeds(gossip, config) != 0 || own_init(gossip) != 0) {
+        gossip_close(gossip);
+        return error_set(error, -ENOMEM, "gossip: out of memory");
+    }
+    start_timers(gossip);
+    *out = gossip;
+    return 0;
+}
+
+void gossip_close(struct gossip *gossip) {
+    if (gossip == NULL) {
+        return;
+    }
+    outbox_fini(gossip);
+    store_fini(gossip);
+    for (uint32_t z = 0; z < gossip->ring_count; z++) {
+        free(gossip->rings[z]);
+    }
+    free(gossip->members);
+    free(gossip->voted);
+    free(gossip->summary);
+    free(gossip->seeds);
+    free(gossip->batch.bytes);
+    free(gossip);
+}
+
+// ---- events
+
+static void begin(struct gossip *gossip, uint64_t now_ns, const char *sender) {
+    store_bury(gossip);
+    watch_time(gossip, now_ns);
+    gossip->push_except = sender;
+}
+
+// What an event led to: judge, answer, tell.
+static void finish(struct gossip *gossip) {
+    members_evaluate_all(gossip);
+    if (gossip->dead_dirty) {
+        watch_dead(gossip);
+    }
+    watch_refute(gossip);
+    if (gossip->overlay_dirty) {
+        overlay_refresh(gossip);
+    }
+    push_flush(gossip, gossip->push_except);
+    push_own(gossip);
+    gossip->push_except = NULL;
+}
+
+static void receive_section(struct gossip *gossip, const struct wire_envelope *envelope,
+                            const struct wire_section *section) {
+    switch (section->kind) {
+    case SECTION_PUSH:
+        push_receive(gossip, envelope, section);
+        break;
+    case SECTION_DATA:
+        repair_data(gossip, envelope, section);
+        break;
+    case SECTION_HAVE:
+        repair_haves(gossip, envelope, section);
+        break;
+    case SECTION_WANT:
+        serve_want(gossip, envelope, section);
+        break;
+    case SECTION_DIGEST:
+        serve_digest(gossip, envelope, section);
+        break;
+    case SECTION_BUCKETS:
+        repair_buckets(gossip, envelope, section);
+        break;
+    case SECTION_ACCUSE:
+        watch_accused(gossip, section->life);
+        break;
+    default: // of a newer minor version
+        break;
+    }
+}
+
+void gossip_receive(struct gossip *gossip, uint64_t now_ns, const void *bytes, size_t size) {
+    struct wire_envelope envelope;
+    int error = wire_check(bytes, size, &envelope);
+    if (error != 0) {
+        gossip->stats.dropped_version += error == -EPROTONOSUPPORT;
+        gossip->stats.dropped_malformed += error != -EPROTONOSUPPORT;
+        return;
+    }
+    if (strcmp(envelope.address, gossip->config.address) == 0) {
+        gossip->stats.dropped_foreign++; // our own words, or somebody who pretends to be here
+        return;
+    }
+    begin(gossip, now_ns, envelope.address);
+    gossip->stats.messages_received++;
+    gossip->stats.bytes_received += size;
+    watch_heard(gossip, &envelope);
+    for (uint32_t i = 0; i < envelope.section_count; i++) {
+        struct wire_section section;
+        wire_next_section(&envelope.sections, &section);
+        receive_section(gossip, &envelope, &section);
+    }
+    own_tick(gossip);
+    finish(gossip);
+}
+
+void gossip_peer_connected(struct gossip *gossip, uint64_t now_ns, const char *address) {
+    begin(gossip, now_ns, NULL);
+    struct peer *peer = overlay_peer(gossip, address);
+    if (peer != NULL) {
+        peer->lost_at_ns = 0;
+        peer->behind_at_ns = 0;
+    }
+    repair_send_digest(gossip, address); // what was pushed meanwhile is lost
+    finish(gossip);
+}
+
+void gossip_peer_lost(struct gossip *gossip, uint64_t now_ns, const char *address) {
+    begin(gossip, now_ns, NULL);
+    struct peer *peer = overlay_peer(gossip, address);
+    if (peer != NULL && peer->lost_at_ns == 0) {
+        peer->lost_at_ns = gossip->now_ns;
+    }
+    finish(gossip);
+}
+
+void gossip_peer_behind(struct gossip *gossip, uint64_t now_ns, const char *address) {
+    begin(gossip, now_ns, NULL);
+    struct peer *peer = overlay_peer(gossip, address);
+    if (peer != NULL) {
+        peer->behind_at_ns = gossip->now_ns;
+    }
+    finish(gossip);
+}
+
+static bool is_due(const struct gossip *gossip, uint64_t *at_ns, uint64_t interval_ns) {
+    if (gossip->now_ns < *at_ns) {
+        return false;
+    }
+    *at_ns += interval_ns;
+    if (*at_ns <= gossip->now_ns) { // periods that were slept through are not made up for
+        *at_ns = gossip->now_ns + interval_ns;
+    }
+    return true;
+}
+
+void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
+    begin(gossip, now_ns, NULL);
+    own_tick(gossip);
+    watch_check(gossip);
+    if (is_due(gossip, &gossip->ping_at_ns, gossip->config.ping_interval_ns)) {
+        if (gossip->phase == OWN_ACTIVE || gossip->phase == OWN_LEFT) {
+            repair_ping(gossip);
+        }
+        repair_behind(gossip);
+        overlay_refresh(gossip); // lingering ends
+    }
+    if (is_due(gossip, &gossip->digest_at_ns, gossip->config.digest_interval_ns)) {
+        repair_random(gossip);
+        members_age(gossip);
+        watch_dead(gossip);
+        own_collect(gossip, TOMBSTONE_NS);
+    }
+    if (is_due(gossip, &gossip->contact_at_ns, repair_contact_interval_ns(gossip))) {
+        repair_contact(gossip);
+    }
+    finish(gossip);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+uint64_t gossip_deadline_ns(const struct gossip *gossip) {
+    uint64_t deadline = earlier(gossip->ping_at_ns, gossip->digest_at_ns);
+    deadline = earlier(deadline, gossip->contact_at_ns);
+    deadline = earlier(deadline, members_deadline_ns(gossip));
+    deadline = earlier(deadline, watch_deadline_ns(gossip));
+    if (gossip->phase == OWN_LISTENING) {
+        deadline = earlier(deadline, gossip->listen_until_ns);
+    }
+    return deadline;
+}
+
+// ---- own facts
+
+int gossip_put(struct gossip *gossip, uint64_t now_ns, enum gossip_table table, const char *key,
+               const void *value, size_t size) {
+    if (table == GOSSIP_TABLE_CORE || (value == NULL && size > 0)) {
+        return -EINVAL;
+    }
+    store_bury(gossip);
+    watch_time(gossip, now_ns);
+    return own_set(gossip, table, key, value == NULL ? "" : value, size);
+}
+
+int gossip_delete(struct gossip *gossip, uint64_t now_ns, enum gossip_table table,
+                  const char *key) {
+    if (table == GOSSIP_TABLE_CORE) {
+        return -EINVAL;
+    }
+    store_bury(gossip);
+    watch_time(gossip, now_ns);
+    return own_set(gossip, table, key, NULL, 0);
+}
+
+void gossip_leave(struct gossip *gossip, uint64_t now_ns) {
+    begin(gossip, now_ns, NULL);
+    if (gossip->phase == OWN_ACTIVE) {
+        (void)own_write_self(gossip, true); // replaces a record: only memory can lack
+        gossip->phase = OWN_LEFT;
+    }
+    finish(gossip);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Messages that the carrier has not taken yet. One buffer may go to many addresses.
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct buffer *buffer_take(struct mp_writer *writer) {
+    struct buffer *buffer = writer->failed ? NULL : malloc(sizeof *buffer);
+    if (buffer == NULL) {
+        free(writer->bytes);
+    } else {
+        *buffer = (struct buffer){1, writer->size, writer->bytes};
+    }
+    mp_write_growing(writer);
+    return buffer;
+}
+
+void buffer_release(struct buffer *buffer) {
+    if (buffer != NULL && --buffer->references == 0) {
+        free(buffer->bytes);
+        free(buffer);
+    }
+}
+
+static bool grow(struct gossip *gossip) {
+    uint32_t capacity = gossip->out_capacity == 0 ? 64 : 2 * gossip->out_capacity;
+    struct outgoing *grown = malloc(capacity * sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < gossip->out_count; i++) {
+        grown[i] = gossip->out[(gossip->out_head + i) % gossip->out_capacity];
+    }
+    free(gossip->out);
+    gossip->out = grown;
+    gossip->out_head = 0;
+    gossip->out_capacity = capacity;
+    return true;
+}
+
+void outbox_add(struct gossip *gossip, const char *address, struct buffer *buffer) {
+    if (buffer == NULL || address[0] == '\0' || strcmp(address, gossip->config.address) == 0) {
+        return;
+    }
+    bool full = gossip->out_count >= OUTBOX_MESSAGES_MAX ||
+                gossip->out_bytes + buffer->size > OUTBOX_BYTES_MAX;
+    if (full || (gossip->out_count == gossip->out_capacity && !grow(gossip))) {
+        struct peer *peer = overlay_peer(gossip, address);
+        if (peer != NULL) {
+            peer->behind_at_ns = gossip->now_ns; // the carrier does not take: repair tells it later
+        }
+        return;
+    }
+    uint32_t at = (gossip->out_head + gossip->out_count++) % gossip->out_capacity;
+    memcpy(gossip->out[at].address, address, strlen(address) + 1);
+    gossip->out[at].buffer = buffer;
+    buffer->references++;
+    gossip->out_bytes += buffer->size;
+    gossip->stats.messages_sent++;
+    gossip->stats.bytes_sent += buffer->size;
+}
+
+bool gossip_take_message(struct gossip *gossip, struct gossip_message *out) {
+    buffer_release(gossip->taken.buffer);
+    gossip->taken.buffer = NULL;
+    push_own(gossip);
+    if (gossip->out_count == 0) {
+        return false;
+    }
+    gossip->taken = gossip->out[gossip->out_head];
+    gossip->out_head = (gossip->out_head + 1) % gossip->out_capacity;
+    gossip->out_count--;
+    gossip->out_bytes -= gossip->taken.buffer->size;
+    *out = (struct gossip_message){gossip->taken.address, gossip->taken.buffer->bytes,
+                                   gossip->taken.buffer->size};
+    return true;
+}
+
+void outbox_fini(struct gossip *gossip) {
+    buffer_release(gossip->taken.buffer);
+    for (uint32_t i = 0; i < gossip->out_count; i++) {
+        buffer_release(gossip->out[(gossip->out_head + i) % gossip->out_capacity].buffer);
+    }
+    free(gossip->out);
+}
+
+void outbox_open(struct gossip *gossip, struct mp_writer *writer, size_t *message) {
+    mp_write_growing(writer);
+    *message =
+        wire_open_message(writer, gossip->config.name, gossip->config.address, gossip->self->life);
+}
+
+void outbox_close(struct gossip *gossip, struct mp_writer *writer, size_t message,
+                  uint32_t sections, const char *address) {
+    wire_close_message(writer, message, sections);
+    struct buffer *buffer = buffer_take(writer);
+    outbox_add(gossip, address, buffer);
+    buffer_release(buffer);
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+// Repair, the asking side. All data moves because somebody asked for it: a ping tells what changed
+// since the last one (HAVE), a digest finds out where two members differ (BUCKETS), and in both
+// cases who has less sends WANT.
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTACT_FLEET 8 // members that together try as often as one per CONTACT_NS each
+
+// A message with one list, opened when the first item comes.
+struct list_message {
+    struct mp_writer writer;
+    size_t message, list;
+    uint32_t count;
+};
+
+static void add_have(struct gossip *gossip, struct list_message *out, enum section_kind kind,
+                     const struct origin *origin, bool from_nothing) {
+    if (out->count++ == 0) {
+        outbox_open(gossip, &out->writer, &out->message);
+        out->list = wire_open_list(&out->writer, kind);
+    }
+    struct wire_have have = {.life = origin->life, .complete = origin->complete};
+    if (from_nothing) {
+        have.life = (struct life){0, 0};
+        have.complete = 0;
+    }
+    memcpy(have.origin, origin->name, sizeof have.origin);
+    wire_write_have(&out->writer, &have);
+}
+
+static void send_list(struct gossip *gossip, struct list_message *out, const char *address) {
+    if (out->count > 0) {
+        wire_close_list(&out->writer, out->list, out->count);
+        outbox_close(gossip, &out->writer, out->message, 1, address);
+        out->count = 0;
+    }
+}
+
+// ---- telling
+
+void repair_mark(struct gossip *gossip, struct origin *origin) {
+    if (origin->summary_due) {
+        return;
+    }
+    if (gossip->summary_count == gossip->summary_capacity) {
+        uint32_t capacity = gossip->summary_capacity == 0 ? 16 : 2 * gossip->summary_capacity;
+        struct origin **grown = realloc(gossip->summary, capacity * sizeof(struct origin *));
+        if (grown == NULL) {
+            return; // the digests tell it
+        }
+        gossip->summary = grown;
+        gossip->summary_capacity = capacity;
+    }
+    gossip->summary[gossip->summary_count++] = origin;
+    origin->summary_due = true;
+}
+
+void repair_ping(struct gossip *gossip) {
+    struct mp_writer writer;
+    size_t message;
+    outbox_open(gossip, &writer, &message);
+    size_t list = wire_open_list(&writer, SECTION_HAVE);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < gossip->summary_count; i++) {
+        struct origin *origin = gossip->summary[i];
+        origin->summary_due = false;
+        if (origin->listed && writer.size < DATA_BATCH_BYTES) { // digests tell what does not fit
+            struct wire_have have = {.life = origin->life, .complete = origin->complete};
+            memcpy(have.origin, origin->name, sizeof have.origin);
+            wire_write_have(&writer, &have);
+            count++;
+        }
+    }
+    gossip->summary_count = 0;
+    wire_close_list(&writer, list, count);
+    wire_close_message(&writer, message, 1);
+    struct buffer *buffer = buffer_take(&writer);
+    for (uint32_t i = 0; i < gossip->peer_count; i++) {
+        outbox_add(gossip, gossip->peers[i].address, buffer);
+    }
+    buffer_release(buffer);
+}
+
+void repair_send_digest(struct gossip *gossip, const char *address) {
+    struct mp_writer writer;
+    size_t message;
+    outbox_open(gossip, &writer, &message);
+    wire_write_digest(&writer, gossip->digest);
+    gossip->stats.digests_sent++;
+    outbox_close(gossip, &writer, message, 1, address);
+}
+
+void repair_random(struct gossip *gossip) {
+    for (int tries = 0; tries < 4 && gossip->member_count > 1; tries++) {
+        const struct origin *origin =
+            gossip->members[rng_below(&gossip->rng, gossip->member_count)];
+        if (origin != gossip->self && member_is_live(origin)) {
+            repair_send_digest(gossip, origin->address);
+            return;
+        }
+    }
+}
+
+void repair_behind(struct gossip *gossip) {
+    for (uint32_t i = 0; i < gossip->peer_count; i++) {
+        struct peer *peer = &gossip->peers[i];
+        if (peer->behind_at_ns != 0 && gossip->now_ns - peer->behind_at_ns >= WANT_AGAIN_NS) {
+            peer->behind_at_ns = 0;
+            repair_send_digest(gossip, peer->address);
+        }
+    }
+}
+
+// ---- contact with those who are not members, or not any more
+
+static const struct origin *random_dead(struct gossip *gossip) {
+    uint32_t start = (uint32_t)rng_below(&gossip->rng, gossip->origin_mask + (uint64_t)1);
+    for (uint32_t i = 0; i <= gossip->origin_mask; i++) {
+        const struct origin *origin = gossip->origin_hash[(start + i) & gossip->origin_mask];
+        while (origin != NULL && (origin->state != GOSSIP_DEAD || origin->address[0] == '\0')) {
+            origin = origin->hash_next;
+        }
+        if (origin != NULL) {
+            return origin;
+        }
+    }
+    return NULL;
+}
+
+static bool is_live_address(const struct gossip *gossip, const char *address) {
+    for (uint32_t i = 0; i < gossip->member_count; i++) {
+        if (member_is_live(gossip->members[i]) &&
+            strcmp(gossip->members[i]->address, address) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t repair_contact_interval_ns(const struct gossip *gossip) {
+    uint64_t fleets = gossip->ring_size / CONTACT_FLEET;
+    return CONTACT_NS * (fleets > 1 ? fleets : 1);
+}
+
+void repair_contact(struct gossip *gossip) {
+    const struct origin *dead = random_dead(gossip);
+    if (dead != NULL) {
+        repair_send_digest(gossip, dead->address);
+    }
+    if (gossip->seed_count == 0) {
+        return;
+    }
+    const char *seed = gossip->seeds[rng_below(&gossip->rng, gossip->seed_count)];
+    if (!gossip->answered || !is_live_address(gossip, seed)) {
+        repair_send_digest(gossip, seed);
+    }
+}
+
+// ---- asking
+
+static bool may_ask(struct gossip *gossip, struct origin *origin) {
+    if (origin->wanted_at_ns != 0 && gossip->now_ns - origin->wanted_at_ns < WANT_AGAIN_NS) {
+        return false;
+    }
+    origin->wanted_at_ns = gossip->now_ns;
+    return true;
+}
+
+void repair_want(struct gossip *gossip, struct origin *origin, const char *address) {
+    if (may_ask(gossip, origin)) {
+        struct list_message want = {.count = 0};
+        add_have(gossip, &want, SECTION_WANT, origin, origin->quarantined);
+        send_list(gossip, &want, address);
+    }
+}
+
+enum standing { STAND_EQUAL, STAND_BEHIND, STAND_AHEAD, STAND_IGNORE };
+
+static enum standing stand(const struct origin *origin, const struct wire_have *have) {
+    int order = life_compare(have->life, origin->life);
+    if (origin->life.incarnation == 0 || order > 0) {
+        return have->life.incarnation > 0 ? STAND_BEHIND : STAND_IGNORE;
+    }
+    if (origin->quarantined) {
+        return STAND_IGNORE;
+    }
+    if (order < 0 || have->complete < origin->complete) {
+        return STAND_AHEAD;
+    }
+    return have->complete > origin->complete ? STAND_BEHIND : STAND_EQUAL;
+}
+
+static void compare_haves(struct gossip *gossip, const struct wire_section *section,
+                          struct list_message *want, struct list_message *have_more) {
+    struct mp_reader reader = section->items;
+    for (uint32_t i = 0; i < section->count; i++) {
+        struct wire_have have;
+        wire_next_have(&reader, &have);
+        struct origin *origin = origin_intern(gossip, have.origin);
+        if (origin == NULL) {
+            gossip->stats.dropped_quota++;
+            continue;
+        }
+        origin->mark = gossip->mark;
+        if (origin == gossip->self && have.life.nonce != gossip->config.nonce) {
+            own_heard(gossip, have.life);
+            continue;
+        }
+        enum standing standing = stand(origin, &have);
+        if (standing == STAND_BEHIND && origin != gossip->self && may_ask(gossip, origin)) {
+            bool nothing = life_compare(have.life, origin->life) != 0;
+            add_have(gossip, want, SECTION_WANT, origin, nothing);
+        } else if (standing == STAND_AHEAD && have_more != NULL) {
+            add_have(gossip, have_more, SECTION_HAVE, origin, false);
+        }
+    }
+}
+
+void repair_haves(struct gossip *gossip, const struct wire_envelope *envelope,
+                  const struct wire_section *section) {
+    struct list_message want = {.count = 0};
+    compare_haves(gossip, section, &want, NULL);
+    send_list(gossip, &want, envelope->address);
+}
+
+void repair_buckets(struct gossip *gossip, const struct wire_envelope *envelope,
+                    const struct wire_section *section) {
+    struct list_message want = {.count = 0};
+    struct list_message have = {.count = 0};
+    gossip->mark++;
+    compare_haves(gossip, section, &want, &have);
+    for (uint32_t bucket = 0; bucket < DIGEST_BUCKETS; bucket++) {
+        if ((section->bytes[bucket / 8] >> (bucket % 8) & 1) == 0) {
+            continue;
+        }
+        for (const struct origin *origin = gossip->buckets[bucket]; origin != NULL;
+             origin = origin->bucket_next) {
+            if (origin->mark != gossip->mark) { // the other side does not know it at all
+                add_have(gossip, &have, SECTION_HAVE, origin, false);
+            }
+        }
+    }
+    send_list(gossip, &want, envelope->address);
+    send_list(gossip, &have, envelope->address);
+    gossip->answered = gossip->answered || section->last;
+}
+
+// ---- data that was asked for
+
+static void merge_part(struct gossip *gossip, struct origin *origin, const struct wire_part *part) {
+    struct mp_reader reader = part->records;
+    bool whole = true;
+    for (uint32_t i = 0; i < part->record_count; i++) {
+        struct wire_record record;
+        wire_next_record(&reader, &record);
+        whole = merge_record(gossip, origin, part, &record) != MERGE_DROPPED && whole;
+    }
+    merge_end(gossip, origin, part, whole);
+}
+
+static void receive_part(struct gossip *gossip, const struct wire_part *part,
+                         struct list_message *want) {
+    struct origin *origin = origin_intern(gossip, part->origin);
+    if (origin == NULL) {
+        gossip->stats.dropped_quota++;
+        return;
+    }
+    if (origin == gossip->self) {
+        own_heard(gossip, part->life);
+        return;
+    }
+    struct life life = origin->life;
+    uint64_t complete = origin->complete;
+    if (merge_begin(gossip, origin, part) != 0) {
+        return;
+    }
+    merge_part(gossip, origin, part);
+    bool progress = life_compare(life, origin->life) != 0 || origin->complete > complete;
+    if (progress) {
+        gossip->stats.repairs_received++;
+        repair_mark(gossip, origin);
+        if (origin->complete < origin->have_max) {
+            origin->wanted_at_ns = gossip->now_ns;
+            add_have(gossip, want, SECTION_WANT, origin, false);
+        }
+    }
+}
+
+void repair_data(struct gossip *gossip, const struct wire_envelope *envelope,
+                 const struct wire_section *section) {
+    struct list_message want = {.count = 0};
+    struct mp_reader reader = section->items;
+    for (uint32_t i = 0; i < section->count; i++) {
+        struct wire_part part;
+        wire_next_part(&reader, &part);
+        receive_part(gossip, &part, &want);
+    }
+    send_list(gossip, &want, envelope->address);
+}

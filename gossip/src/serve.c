@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Repair, the answering side: what buckets hold, and the data that was asked for, within a token
+// bucket so that many who join at once cannot occupy us.
+#include "core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void earn_tokens(struct gossip *gossip) {
+    uint64_t elapsed = gossip->now_ns - gossip->serve_at_ns;
+    uint64_t earned = elapsed >= NS_PER_S ? SERVE_BURST : elapsed * SERVE_BYTES_PER_S / NS_PER_S;
+    uint64_t tokens = gossip->serve_tokens + earned;
+    gossip->serve_tokens = tokens < SERVE_BURST ? tokens : SERVE_BURST;
+    gossip->serve_at_ns = gossip->now_ns;
+}
+
+struct data_message {
+    struct mp_writer writer;
+    size_t message, list;
+    uint32_t parts;
+};
+
+static void send_data(struct gossip *gossip, struct data_message *out, const char *address) {
+    if (out->parts == 0) {
+        return;
+    }
+    wire_close_list(&out->writer, out->list, out->parts);
+    size_t size = out->writer.size;
+    outbox_close(gossip, &out->writer, out->message, 1, address);
+    gossip->serve_tokens -= size < gossip->serve_tokens ? size : gossip->serve_tokens;
+    out->parts = 0;
+}
+
+// The last record that fits into one message after `first`, or NULL for all of them.
+static const struct record *last_that_fits(const struct record *first) {
+    size_t bytes = 0;
+    for (const struct record *record = first; record != NULL; record = record->next) {
+        bytes += record->value_size + record->key_size + 16U;
+        if (bytes > DATA_BATCH_BYTES && record != first) {
+            return record->prev;
+        }
+    }
+    return NULL;
+}
+
+static void write_part(struct gossip *gossip, struct data_message *out, const struct origin *origin,
+                       uint64_t from) {
+    const struct record *first = origin->first;
+    while (first != NULL && first->seq <= from) {
+        first = first->next;
+    }
+    const struct record *last = last_that_fits(first);
+    uint64_t to = last != NULL && last->seq < origin->complete ? last->seq : origin->complete;
+    struct wire_part part = {.life = origin->life,
+                             .floor = origin->floor,
+                             .from = from,
+                             .to = to,
+                             .have = origin->complete};
+    memcpy(part.origin, origin->name, sizeof part.origin);
+    if (out->parts++ == 0) {
+        outbox_open(gossip, &out->writer, &out->message);
+        out->list = wire_open_list(&out->writer, SECTION_DATA);
+    }
+    size_t records = wire_open_part(&out->writer, &part);
+    uint32_t count = 0;
+    for (const struct record *record = first; record != NULL && record->seq <= to;
+         record = record->next) {
+        struct wire_record item = {record->seq,
+                                   record->table,
+                                   {record->key, record->key_size},
+                                   record->value,
+                                   record->value_size};
+        wire_write_record(&out->writer, &item);
+        count++;
+    }
+    mp_array_close(&out->writer, records, count);
+    gossip->stats.snapshots_sent += from == 0;
+}
+
+// From where a member that has `have` needs the origin; false when we have nothing for it.
+static bool needed_from(const struct origin *origin, const struct wire_have *have, uint64_t *from) {
+    if (origin == NULL || !origin->listed || origin->complete == 0) {
+        return false;
+    }
+    int order = have->life.incarnation == 0 ? -1 : life_compare(have->life, origin->life);
+    // Below the floor a delta would miss collected tombstones.
+    *from = order < 0 || have->complete < origin->floor ? 0 : have->complete;
+    return order < 0 || (order == 0 && have->complete < origin->complete);
+}
+
+void serve_want(struct gossip *gossip, const struct wire_envelope *envelope,
+                const struct wire_section *section) {
+    struct data_message out = {.parts = 0};
+    struct mp_reader reader = section->items;
+    earn_tokens(gossip);
+    gossip->mark++;
+    for (uint32_t i = 0; i < section->count && gossip->serve_tokens > 0; i++) {
+        struct wire_have have;
+        uint64_t from;
+        wire_next_have(&reader, &have);
+        struct origin *origin = origin_find(gossip, have.origin);
+        // Once per message, so that the work is bounded by what we hold.
+        if (needed_from(origin, &have, &from) && origin->mark != gossip->mark) {
+            origin->mark = gossip->mark;
+            write_part(gossip, &out, origin, from);
+            if (out.writer.size >= DATA_BATCH_BYTES) {
+                send_data(gossip, &out, envelope->address);
+            }
+        }
+    }
+    send_data(gossip, &out, envelope->address);
+}
+
+// ---- digests
+
+static uint64_t sum_at(const uint8_t *bytes, uint32_t bucket) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < 8; i++) {
+        sum = sum << 8 | bytes[8 * bucket + i];
+    }
+    return sum;
+}
+
+static uint32_t write_bucket(struct gossip *gossip, struct mp_writer *writer, uint32_t bucket) {
+    uint32_t count = 0;
+    for (const struct origin *origin = gossip->buckets[bucket]; origin != NULL;
+         origin = origin->bucket_next) {
+        struct wire_have have = {.life = origin->life, .complete = origin->complete};
+        memcpy(have.origin, origin->name, sizeof have.origin);
+        wire_write_have(writer, &have);
+        count++;
+    }
+    return count;
+}
+
+// Answers with as many of the differing buckets as fit, from *bucket on.
+static void send_buckets(struct gossip *gossip, const char *address, const uint8_t *theirs,
+                         uint32_t *bucket) {
+    uint8_t bitmap[BITMAP_BYTES] = {0};
+    struct mp_writer haves;
+    uint32_t count = 0;
+    mp_write_growing(&haves);
+    for (; *bucket < DIGEST_BUCKETS && haves.size < DATA_BATCH_BYTES; (*bucket)++) {
+        if (sum_at(theirs, *bucket) != gossip->digest[*bucket]) {
+            bitmap[*bucket / 8] |= (uint8_t)(1U << (*bucket % 8));
+            count += write_bucket(gossip, &haves, *bucket);
+        }
+    }
+    struct mp_writer writer;
+    size_t message;
+    outbox_open(gossip, &writer, &message);
+    size_t list = wire_open_buckets(&writer, bitmap, *bucket == DIGEST_BUCKETS);
+    mp_write_raw(&writer, haves.bytes, haves.size);
+    writer.failed = writer.failed || haves.failed;
+    free(haves.bytes);
+    wire_close_list(&writer, list, count);
+    outbox_close(gossip, &writer, message, 1, address);
+}
+
+void serve_digest(struct gossip *gossip, const struct wire_envelope *envelope,
+                  const struct wire_section *section) {
+    uint32_t bucket = 0;
+    while (bucket < DIGEST_BUCKETS) {
+        send_buckets(gossip, envelope->address, section->bytes, &bucket);
+    }
+}

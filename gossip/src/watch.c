@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// Watching the neighbours: who was silent for too long is accused in a record of our own.
+// Lifeguard: when we were not scheduled ourselves, or lost most neighbours at once, we are probably
+// the sick one, and hold our tongue.
+#include "core.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CAUTION_TIMEOUTS 10 // how long timeouts stay doubled, in timeouts
+
+static uint64_t later(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+static uint64_t timeout_ns(const struct gossip *gossip) {
+    bool cautious = gossip->now_ns < gossip->cautious_until_ns;
+    return gossip->config.ping_timeout_ns * (cautious ? 2 : 1);
+}
+
+static void become_cautious(struct gossip *gossip) {
+    gossip->cautious_until_ns = gossip->now_ns + CAUTION_TIMEOUTS * gossip->config.ping_timeout_ns;
+}
+
+void watch_time(struct gossip *gossip, uint64_t now_ns) {
+    uint64_t deadline = gossip_deadline_ns(gossip);
+    gossip->now_ns = later(gossip->now_ns, now_ns);
+    if (deadline != NEVER_NS && gossip->now_ns > deadline + LATE_NS) {
+        gossip->trusted_from_ns = gossip->now_ns;
+        become_cautious(gossip);
+    }
+}
+
+// When a watched peer counts as silent, unless it speaks before.
+static uint64_t silent_at_ns(const struct gossip *gossip, const struct peer *peer) {
+    const struct origin *origin = peer->origin;
+    uint64_t from = later(later(origin->heard_at_ns, peer->since_ns), gossip->trusted_from_ns);
+    uint64_t timeout = timeout_ns(gossip);
+    if (origin->heard_at_ns == 0) {
+        return from + later(FIRST_WORD_NS, timeout);
+    }
+    uint64_t at = from + timeout;
+    if (peer->lost_at_ns != 0 && gossip->now_ns >= gossip->cautious_until_ns) {
+        // The carrier says that the connection broke: one ping's time to come back.
+        uint64_t soon = later(from, peer->lost_at_ns) + gossip->config.ping_interval_ns;
+        at = soon < at ? soon : at;
+    }
+    return at;
+}
+
+static bool is_watched(const struct peer *peer) {
+    return peer->linger_until_ns == 0 && member_is_live(peer->origin);
+}
+
+static bool is_accused(const struct gossip *gossip, const struct origin *origin) {
+    struct core_suspect vote;
+    return members_vote(origin, gossip->self, &vote) != NULL;
+}
+
+bool watch_hears(const struct gossip *gossip, const struct origin *origin) {
+    return origin->heard_at_ns != 0 &&
+           gossip->now_ns - origin->heard_at_ns <= gossip->config.ping_timeout_ns;
+}
+
+static void accuse(struct gossip *gossip, const struct origin *origin, bool dead) {
+    char key[GOSSIP_KEY_MAX];
+    uint8_t value[32];
+    struct mp_writer writer;
+    snprintf(key, sizeof key, CORE_SUSPECT "%s", origin->name);
+    mp_write_fixed(&writer, value, sizeof value);
+    mp_write_array(&writer, 3);
+    mp_write_uint(&writer, origin->life.incarnation);
+    mp_write_uint(&writer, origin->life.nonce);
+    mp_write_bool(&writer, dead);
+    // Out of quota: the others' votes have to do.
+    (void)own_set(gossip, GOSSIP_TABLE_CORE, key, value, writer.size);
+}
+
+void watch_retract(struct gossip *gossip, struct origin *origin) {
+    char key[GOSSIP_KEY_MAX];
+    snprintf(key, sizeof key, CORE_SUSPECT "%s", origin->name);
+    struct record *record = store_find(gossip, gossip->self, GOSSIP_TABLE_CORE, key, strlen(key));
+    if (record != NULL && record->value != NULL) {
+        (void)own_set(gossip, GOSSIP_TABLE_CORE, key, NULL, 0);
+    }
+}
+
+void watch_new_life(struct gossip *gossip, struct origin *origin) {
+    origin->accused_at_ns = 0;
+    if (origin != gossip->self) {
+        watch_retract(gossip, origin);
+    }
+}
+
+static void answer_accused(struct gossip *gossip, const struct wire_envelope *envelope,
+                           struct origin *origin) {
+    if (origin->accused_at_ns != 0 && gossip->now_ns - origin->accused_at_ns < ACCUSE_AGAIN_NS) {
+        return;
+    }
+    origin->accused_at_ns = gossip->now_ns;
+    struct mp_writer writer;
+    size_t message;
+    outbox_open(gossip, &writer, &message);
+    wire_write_accuse(&writer, origin->life);
+    outbox_close(gossip, &writer, message, 1, envelope->address);
+}
+
+void watch_heard(struct gossip *gossip, const struct wire_envelope *envelope) {
+    struct origin *origin = origin_find(gossip, envelope->name);
+    if (origin == NULL || envelope->life.incarnation == 0 || origin->life.incarnation == 0) {
+        return;
+    }
+    if (origin == gossip->self) {
+        own_heard(gossip, envelope->life);
+        return;
+    }
+    int order = life_compare(envelope->life, origin->life);
+    if (order > 0) {
+        repair_want(gossip, origin, envelope->address);
+    }
+    if (envelope->life.nonce != origin->life.nonce) {
+        return;
+    }
+    origin->heard_at_ns = gossip->now_ns;
+    struct peer *peer = overlay_peer(gossip, envelope->address);
+    if (peer != NULL && peer->origin == origin) {
+        peer->lost_at_ns = 0;
+    }
+    if (member_is_live(origin)) {
+        watch_retract(gossip, origin);
+    }
+    if ((origin->state == GOSSIP_SUSPECT || origin->state == GOSSIP_DEAD) && order <= 0) {
+        answer_accused(gossip, envelope, origin);
+    }
+}
+
+// More than half of the neighbours fell silent together: wait another doubled timeout, then believe
+// it.
+static bool withhold(struct gossip *gossip, uint32_t silent, uint32_t watched) {
+    if (silent < QUORUM || 2 * silent <= watched) {
+        gossip->mass_loss_at_ns = 0;
+        return false;
+    }
+    if (gossip->mass_loss_at_ns == 0) {
+        gossip->mass_loss_at_ns = gossip->now_ns;
+        become_cautious(gossip);
+    }
+    return gossip->now_ns - gossip->mass_loss_at_ns < 2 * gossip->config.ping_timeout_ns;
+}
+
+void watch_check(struct gossip *gossip) {
+    uint32_t silent = 0;
+    uint32_t watched = 0;
+    if (gossip->phase != OWN_ACTIVE) {
+        return;
+    }
+    for (uint32_t i = 0; i < gossip->peer_count; i++) {
+        const struct peer *peer = &gossip->peers[i];
+        watched += is_watched(peer);
+        silent += is_watched(peer) && gossip->now_ns >= silent_at_ns(gossip, peer);
+    }
+    bool withheld = withhold(gossip, silent, watched);
+    for (uint32_t i = 0; i < gossip->peer_count; i++) {
+        const struct peer *peer = &gossip->peers[i];
+        if (!is_watched(peer) || gossip->now_ns < silent_at_ns(gossip, peer) ||
+            is_accused(gossip, peer->origin)) {
+            continue;
+        }
+        gossip->stats.suspicions_withheld += withheld;
+        if (!withheld) {
+            accuse(gossip, peer->origin, false);
+        }
+    }
+}
+
+void watch_dead(struct gossip *gossip) {
+    gossip->dead_dirty = false;
+    if (gossip->phase != OWN_ACTIVE) {
+        return;
+    }
+    for (uint32_t i = 0; i < gossip->member_count; i++) {
+        struct origin *origin = gossip->members[i];
+        if (origin->state == GOSSIP_DEAD &&
+            (is_accused(gossip, origin) || overlay_is_neighbour(gossip, origin, gossip->self))) {
+            accuse(gossip, origin, true);
+        } else if (origin->state == GOSSIP_LEFT) {
+            watch_retract(gossip, origin);
+        }
+    }
+}
+
+// ---- when we are accused
+
+static void refute(struct gossip *gossip) {
+    // One refutation answers all accusations of that life; more would only be noise.
+    if (gossip->phase == OWN_ACTIVE &&
+        gossip->now_ns - gossip->claimed_at_ns >= gossip->config.dead_after_ns / 4) {
+        gossip->stats.refutations++;
+        own_claim(gossip);
+    }
+}
+
+void watch_accused(struct gossip *gossip, struct life life) {
+    if (life_compare(life, gossip->self->life) == 0) {
+        refute(gossip);
+    }
+}
+
+static void consider_lone_vote(struct gossip *gossip) {
+    if (gossip->lone_vote_at_ns == 0) {
+        gossip->lone_vote_at_ns = gossip->now_ns;
+    } else if (gossip->now_ns - gossip->lone_vote_at_ns >= gossip->lone_vote_ns) {
+        // A single broken direction may accuse us for ever: answer more and more rarely.
+        gossip->lone_vote_ns = 2 * gossip->lone_vote_ns < LONE_VOTE_MAX_NS
+                                   ? 2 * gossip->lone_vote_ns
+                                   : LONE_VOTE_MAX_NS;
+        gossip->lone_vote_at_ns = 0;
+        refute(gossip);
+    }
+}
+
+void watch_refute(struct gossip *gossip) {
+    const struct origin *self = gossip->self;
+    uint32_t votes = 0;
+    bool dead = false;
+    for (uint32_t i = 0; i < self->voter_count && gossip->phase == OWN_ACTIVE; i++) {
+        struct core_suspect vote;
+        if (members_vote(self, self->voters[i]->origin, &vote) != NULL) {
+            votes++;
+            dead = dead || vote.dead;
+        }
+    }
+    if (votes == 0) {
+        bool quiet = gossip->now_ns - gossip->claimed_at_ns > LONE_VOTE_MAX_NS;
+        gossip->lone_vote_ns = quiet ? LONE_VOTE_NS : gossip->lone_vote_ns;
+        gossip->lone_vote_at_ns = 0;
+    } else if (dead || votes >= 2 || votes >= members_needed_votes(gossip, self)) {
+        refute(gossip);
+    } else {
+        consider_lone_vote(gossip);
+    }
+}
+
+uint64_t watch_deadline_ns(const struct gossip *gossip) {
+    uint64_t deadline = NEVER_NS;
+    for (uint32_t i = 0; i < gossip->peer_count && gossip->phase == OWN_ACTIVE; i++) {
+        const struct peer *peer = &gossip->peers[i];
+        uint64_t at = silent_at_ns(gossip, peer);
+        // What is overdue already is looked at with every ping.
+        if (is_watched(peer) && at > gossip->now_ns && at < deadline) {
+            deadline = at;
+        }
+    }
+    return deadline;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// The messages of the gossip core on the wire (msgpack).
+//
+//   message  = [ major, minor, name, address, incarnation, nonce, [section...], ... ]   envelope
+//   section  = [ kind, body... ]                           an unknown kind is skipped
+//     PUSH    [ 1, [part...] ]                             facts for the first time, flooded
+//     DATA    [ 2, [part...] ]                             facts that were asked for (repair)
+//     HAVE    [ 3, [have...] ]                             "of these origins I have up to here"
+//     WANT    [ 4, [have...] ]                             "send me what lies beyond this"
+//     DIGEST  [ 5, bin(2048) ]                             256 big-endian XOR sums over origins
+//     BUCKETS [ 6, bin(32), last, [have...] ]              answer: all origins of these buckets
+//     ACCUSE  [ 7, incarnation, nonce ]                    "I hold this life of yours for dead"
+//
+//   part     = [ origin, incarnation, nonce, floor, from, to, have, hop, [record...] ]
+//   have     = [ origin, incarnation, nonce, complete ]
+//   record   = [ seq, table, key, value | nil ]            nil is a tombstone; seq ascends in a
+//   part
+//
+// A part whose `to` is not 0 covers every change of the origin in (from, to]: what it lacks was
+// overwritten since. A part with `to` 0 covers only the seqs of its own records. `have` is how far
+// the sender itself is. `floor` is the seq below which no deltas exist (start of life, collected
+// tombstones): a replica that has less must start the origin from nothing.
+//
+// Every array may carry further elements that this version ignores. Another major version is
+// counted and dropped. wire_check walks the whole message before anything is applied; the wire_next
+// functions may then be used without further checks.
+#ifndef GOSSIP_WIRE_H
+#define GOSSIP_WIRE_H
+
+#include "gossip/gossip.h"
+#include "mp.h"
+
+#define DIGEST_BUCKETS 256
+#define DIGEST_BYTES (DIGEST_BUCKETS * 8)
+#define BITMAP_BYTES (DIGEST_BUCKETS / 8)
+#define SEQ_MAX (UINT64_C(1) << 40)          // no honest host writes that often
+#define INCARNATION_MAX UINT32_C(0x7fffffff) // so that it can always be outbid
+#define HOPS_MAX 16
+
+// One run of one host under one name; ordered by incarnation, then nonce.
+struct life {
+    uint32_t incarnation, nonce;
+};
+
+enum section_kind {
+    SECTION_PUSH = 1,
+    SECTION_DATA,
+    SECTION_HAVE,
+    SECTION_WANT,
+    SECTION_DIGEST,
+    SECTION_BUCKETS,
+    SECTION_ACCUSE,
+};
+
+struct wire_envelope {
+    char name[NAME_SIZE], address[GOSSIP_ADDRESS_SIZE];
+    struct life life;
+    uint32_t section_count;
+    struct mp_reader sections;
+};
+
+struct wire_section {
+    uint64_t kind;
+    uint32_t count;         // parts or haves
+    struct mp_reader items; // at the first part or have
+    const uint8_t *bytes;   // DIGEST, BUCKETS
+    bool last;              // BUCKETS
+    struct life life;       // ACCUSE
+};
+
+struct wire_part {
+    char origin[NAME_SIZE];
+    struct life life;
+    uint64_t floor, from, to, have;
+    uint32_t hop, record_count;
+    struct mp_reader records;
+};
+
+struct wire_have {
+    char origin[NAME_SIZE];
+    struct life life;
+    uint64_t complete;
+};
+
+struct wire_record {
+    uint64_t seq;
+    enum gossip_table table;
+    struct mp_text key;
+    const uint8_t *value; // NULL: tombstone
+    uint32_t value_size;
+};
+
+// -EPROTO malformed, -EPROTONOSUPPORT another major version.
+int wire_check(const void *bytes, size_t size, struct wire_envelope *out);
+void wire_next_section(struct mp_reader *reader, struct wire_section *out);
+void wire_next_part(struct mp_reader *reader, struct wire_part *out);
+void wire_next_have(struct mp_reader *reader, struct wire_have *out);
+void wire_next_record(struct mp_reader *reader, struct wire_record *out);
+
+// Values of GOSSIP_TABLE_CORE; false when malformed.
+//   "self"          -> [ address, rack, left ]
+//   "suspect/NAME"  -> [ incarnation, nonce, dead ]
+//   "duplicate"     -> [ nonce, nonce ]
+#define CORE_SELF "self"
+#define CORE_SUSPECT "suspect/"
+#define CORE_DUPLICATE "duplicate"
+
+struct core_self {
+    char address[GOSSIP_ADDRESS_SIZE], rack[NAME_SIZE];
+    bool left;
+};
+struct core_suspect {
+    struct life life;
+    bool dead;
+};
+struct core_duplicate {
+    uint32_t nonces[2];
+};
+bool core_self_decode(const void *value, size_t size, struct core_self *out);
+bool core_suspect_decode(const void *value, size_t size, struct core_suspect *out);
+bool core_duplicate_decode(const void *value, size_t size, struct core_duplicate *out);
+// The name in a key "suspect/NAME"; false for another or a malformed key.
+bool core_suspect_key(const char *key, size_t size, char name[NAME_SIZE]);
+
+// ---- writing: open ... close pairs fill in the counts.
+size_t wire_open_message(struct mp_writer *writer, const char *name, const char *address,
+                         struct life life);
+void wire_close_message(struct mp_writer *writer, size_t message, uint32_t section_count);
+size_t wire_open_list(struct mp_writer *writer, enum section_kind kind);
+void wire_close_list(struct mp_writer *writer, size_t list, uint32_t count);
+void wire_write_digest(struct mp_writer *writer, const uint64_t sums[DIGEST_BUCKETS]);
+size_t wire_open_buckets(struct mp_writer *writer, const uint8_t bitmap[BITMAP_BYTES], bool last);
+void wire_write_accuse(struct mp_writer *writer, struct life life);
+void wire_write_have(struct mp_writer *writer, const struct wire_have *have);
+// Writes a part's head; its records follow. The part's record_count is not used.
+size_t wire_open_part(struct mp_writer *writer, const struct wire_part *part);
+void wire_write_record(struct mp_writer *writer, const struct wire_record *record);
+
+#endif
