@@ -199,7 +199,8 @@ static void check_host(struct builder *builder, uint32_t host, const uint8_t *ma
         }
     }
     if (count > 0) {
-        complaints_add(&builder->complaints, fabric->nodes[host].line,
+        uint32_t line = fabric->nodes[host].line;
+        complaints_add(&builder->complaints, line > 0 ? line : builder->desc->line_clos,
                        "%s: no path up and down to %s (unreachable hosts: %u)",
                        fabric->nodes[host].name, fabric->nodes[first].name, count);
     }
@@ -275,10 +276,10 @@ bool fabric_check(struct builder *builder) {
     if (!apply_overrides(builder)) {
         return false;
     }
-    check_cable_names(builder);
     if (!whole) {
         return true;
     }
+    check_cable_names(builder);
     check_hosts_have_ports(builder);
     if (!check_addresses(builder)) {
         return false;
