@@ -53,15 +53,15 @@ static void walk_down(struct walk *walk, node_id from) {
     }
 }
 
-// From a core down to the destination pod: a pod's aggs serve only its own leaves.
-static void walk_down_pod(struct walk *walk, node_id core, node_id came_from) {
+// From a core down to the destination pod: a pod's aggs serve only its own leaves. It cannot be
+// back at the agg that it came from: this is walked only when no agg joins the two leaves.
+static void walk_down_pod(struct walk *walk, node_id core) {
     uint32_t count = 0;
     const struct fabric_adjacency *down = adjacencies_of(walk, core, &count);
     uint32_t pod = walk->fabric->nodes[walk->dst_leaf.i].pod;
     for (uint32_t i = 0; i < count; i++) {
         const struct fabric_node *peer = &walk->fabric->nodes[down[i].peer.i];
-        if (peer->tier == 2 && peer->pod == pod && down[i].peer.i != came_from.i &&
-            walk_push(walk, down[i].link)) {
+        if (peer->tier == 2 && peer->pod == pod && walk_push(walk, down[i].link)) {
             walk_down(walk, down[i].peer);
             walk_pop(walk);
         }
@@ -73,7 +73,7 @@ static void walk_over_cores(struct walk *walk, node_id agg) {
     const struct fabric_adjacency *up = adjacencies_of(walk, agg, &count);
     for (uint32_t i = 0; i < count; i++) {
         if (walk->fabric->nodes[up[i].peer.i].tier == 3 && walk_push(walk, up[i].link)) {
-            walk_down_pod(walk, up[i].peer, agg);
+            walk_down_pod(walk, up[i].peer);
             walk_pop(walk);
         }
     }

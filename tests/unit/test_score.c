@@ -96,6 +96,22 @@ static void the_pod_cut_binds_where_cores_are_few(void **state) {
     fixture_close(&fixture);
 }
 
+static void the_cut_of_each_pod_is_its_own(void **state) {
+    (void)state;
+    struct path_fixture fixture;
+    fixture_three_tier(&fixture, 3, 2, 2, 2, 2);
+    // Every host of pods 1 and 2 sends to its like in pod 0, which has two links to take it in.
+    struct job_pair pairs[8];
+    for (uint32_t i = 0; i < 8; i++) {
+        pairs[i] = (struct job_pair){.src_rank = 4 + i, .dst_rank = i % 4};
+    }
+    fixture_pairs(&fixture, pairs, 8, 1 << 20);
+    struct plan_score score;
+    ratio(&fixture, "ethereal", &score);
+    assert_true(fabs(score.lower_bound_s - 8.0 * (1 << 20) * 8 / (2 * 400e9)) < 1e-12);
+    fixture_close(&fixture);
+}
+
 static void nothing_sent_costs_nothing(void **state) {
     (void)state;
     struct path_fixture fixture;
@@ -117,6 +133,7 @@ int main(void) {
         cmocka_unit_test(a_dead_link_narrows_the_cut),
         cmocka_unit_test(ethereal_is_near_the_bound_on_three_tiers),
         cmocka_unit_test(the_pod_cut_binds_where_cores_are_few),
+        cmocka_unit_test(the_cut_of_each_pod_is_its_own),
         cmocka_unit_test(nothing_sent_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
