@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+//   member_facts  [ 1, active generation, digest, held generation, digest, plan version,
+//                   protocol version, decap_ready, nic driver, build ]
+//   link_report   [ 1, verdict, capacity_ppm, loss_ppm, delay_ns, ecn_ppm, probe_count ]
+//   job           [ 1, name, generation, algorithm, all_ranks, [port...], [collective...] ]
+//   collective    [ type, bytes, seed, [[source rank, destination rank]...] ]
+//   rank_binding  [ 1, job, job generation, rank, port ]
+//   drain_order   [ 1, kind, active, capacity_ppm, stamp ]
+#include "gossip/facts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mp.h"
+
+#define FORM 1
+
+static uint32_t open_form(struct mp_reader *reader, const void *bytes, size_t size,
+                          uint32_t fields) {
+    mp_read_init(reader, bytes, size);
+    uint32_t count = mp_read_array(reader, fields, UINT32_MAX);
+    if (mp_read_uint(reader, UINT32_MAX) != FORM) {
+        reader->bad = true;
+    }
+    return reader->bad ? 0 : count - fields;
+}
+
+static bool close_form(struct mp_reader *reader, uint32_t extra) {
+    mp_skip(reader, extra);
+    return !reader->bad && reader->at == reader->end;
+}
+
+static ssize_t written(const struct mp_writer *writer) {
+    return writer->failed ? -EMSGSIZE : (ssize_t)writer->size;
+}
+
+static void start(struct mp_writer *writer, void *bytes, size_t size, uint32_t fields) {
+    mp_write_fixed(writer, bytes, size);
+    mp_write_array(writer, fields);
+    mp_write_uint(writer, FORM);
+}
+
+static void write_text(struct mp_writer *writer, const char *text, size_t size) {
+    mp_write_str(writer, text, strnlen(text, size));
+}
+
+static void read_digest(struct mp_reader *reader, uint8_t digest[32]) {
+    struct mp_text bytes = mp_read_bin(reader, 32);
+    if (bytes.size != 32) {
+        reader->bad = true;
+        return;
+    }
+    memcpy(digest, bytes.bytes, 32);
+}
+
+// ---- member facts
+
+ssize_t member_facts_encode(const struct member_facts *facts, void *bytes, size_t size) {
+    struct mp_writer writer;
+    start(&writer, bytes, size, 10);
+    mp_write_uint(&writer, facts->fabric_generation);
+    mp_write_bin(&writer, facts->fabric_digest, sizeof facts->fabric_digest);
+    mp_write_uint(&writer, facts->held_generation);
+    mp_write_bin(&writer, facts->held_digest, sizeof facts->held_digest);
+    mp_write_uint(&writer, facts->plan_version);
+    mp_write_uint(&writer, facts->protocol_version);
+    mp_write_bool(&writer, facts->decap_ready);
+    write_text(&writer, facts->nic_driver, sizeof facts->nic_driver);
+    write_text(&writer, facts->build, sizeof facts->build);
+    return written(&writer);
+}
+
+int member_facts_decode(const void *bytes, size_t size, struct member_facts *out) {
+    struct mp_reader reader;
+    struct member_facts facts = {0};
+    uint32_t extra = open_form(&reader, bytes, size, 10);
+    facts.fabric_generation = mp_read_uint(&reader, UINT64_MAX);
+    read_digest(&reader, facts.fabric_digest);
+    facts.held_generation = mp_read_uint(&reader, UINT64_MAX);
+    read_digest(&reader, facts.held_digest);
+    facts.plan_version = (uint32_t)mp_read_uint(&reader, UINT32_MAX);
+    facts.protocol_version = (uint32_t)mp_read_uint(&reader, UINT32_MAX);
+    facts.decap_ready = mp_read_bool(&reader);
+    mp_read_name(&reader, facts.nic_driver, 0, sizeof facts.nic_driver);
+    mp_read_name(&reader, facts.build, 0, sizeof facts.build);
+    if (!close_form(&reader, extra)) {
+        return -EPROTO;
+    }
+    *out = facts;
+    return 0;
+}
+
+// ---- link reports
+
+ssize_t link_report_encode(const struct link_report *report, void *bytes, size_t size) {
+    struct mp_writer writer;
+    start(&writer, bytes, size, 7);
+    mp_write_uint(&writer, report->verdict);
+    mp_write_uint(&writer, report->capacity_ppm);
+    mp_write_uint(&writer, report->loss_ppm);
+    mp_write_uint(&writer, report->delay_ns);
+    mp_write_uint(&writer, report->ecn_ppm);
+    mp_write_uint(&writer, report->probe_count);
+    return written(&writer);
+}
+
+int link_report_decode(const void *bytes, size_t size, struct link_report *out) {
+    struct mp_reader reader;
+    struct link_report report;
+    uint32_t extra = open_form(&reader, bytes, size, 7);
+    report.verdict = (enum link_verdict)mp_read_uint(&reader, LINK_DOWN);
+    report.capacity_ppm = (uint32_t)mp_read_uint(&reader, CAPACITY_FULL_PPM);
+    report.loss_ppm = (uint32_t)mp_read_uint(&reader, 1000000);
+    report.delay_ns = mp_read_uint(&reader, UINT64_MAX);
+    report.ecn_ppm = (uint32_t)mp_read_uint(&reader, 1000000);
+    report.probe_count = mp_read_uint(&reader, UINT64_MAX);
+    if (!close_form(&reader, extra)) {
+        return -EPROTO;
+    }
+    *out = report;
+    return 0;
+}
+
+// ---- jobs
+
+static void write_collective(struct mp_writer *writer, const struct collective *collective) {
+    mp_write_array(writer, 4);
+    mp_write_uint(writer, collective->type);
+    mp_write_uint(writer, collective->bytes);
+    mp_write_uint(writer, collective->seed);
+    mp_write_array(writer, collective->pair_count);
+    for (uint32_t i = 0; i < collective->pair_count; i++) {
+        mp_write_array(writer, 2);
+        mp_write_uint(writer, collective->pairs[i].src_rank);
+        mp_write_uint(writer, collective->pairs[i].dst_rank);
+    }
+}
+
+ssize_t job_encode(const struct job *job, void *bytes, size_t size) {
+    struct mp_writer writer;
+    start(&writer, bytes, size, 7);
+    write_text(&writer, job->name, sizeof job->name);
+    mp_write_uint(&writer, job->generation);
+    write_text(&writer, job->algorithm, sizeof job->algorithm);
+    mp_write_bool(&writer, job->all_ranks);
+    mp_write_array(&writer, job->rank_count);
+    for (uint32_t i = 0; i < job->rank_count; i++) {
+        write_text(&writer, job->ranks[i], sizeof job->ranks[i]);
+    }
+    mp_write_array(&writer, job->collective_count);
+    for (uint32_t i = 0; i < job->collective_count; i++) {
+        write_collective(&writer, &job->collectives[i]);
+    }
+    return written(&writer);
+}
+
+static int read_ranks(struct mp_reader *reader, struct job *job) {
+    // The reader bounds the count by the bytes that remain.
+    uint32_t count = mp_read_array(reader, 0, JOB_RANKS_MAX);
+    if (count > 0) {
+        job->ranks = calloc(count, sizeof *job->ranks);
+        if (job->ranks == NULL) {
+            return -ENOMEM;
+        }
+        job->rank_count = count;
+    }
+    for (uint32_t i = 0; i < count && !reader->bad; i++) {
+        mp_read_name(reader, job->ranks[i], 1, sizeof job->ranks[i]);
+    }
+    return 0;
+}
+
+static int read_pairs(struct mp_reader *reader, struct collective *collective) {
+    uint32_t count = mp_read_array(reader, 0, JOB_PAIRS_MAX);
+    if (count > 0) {
+        collective->pairs = calloc(count, sizeof *collective->pairs);
+        if (collective->pairs == NULL) {
+            return -ENOMEM;
+        }
+        collective->pair_count = count;
+    }
+    for (uint32_t i = 0; i < count && !reader->bad; i++) {
+        uint32_t extra = mp_read_array(reader, 2, UINT32_MAX);
+        collective->pairs[i].src_rank = (uint32_t)mp_read_uint(reader, JOB_RANKS_MAX - 1);
+        collective->pairs[i].dst_rank = (uint32_t)mp_read_uint(reader, JOB_RANKS_MAX - 1);
+        mp_skip(reader, reader->bad ? 0 : extra - 2);
+    }
+    return 0;
+}
+
+static int read_collectives(struct mp_reader *reader, struct job *job) {
+    uint32_t count = mp_read_array(reader, 0, JOB_COLLECTIVES_MAX);
+    int error = 0;
+    for (uint32_t i = 0; i < count && !reader->bad && error == 0; i++) {
+        struct collective *collective = &job->collectives[job->collective_count++];
+        uint32_t extra = mp_read_array(reader, 4, UINT32_MAX);
+        collective->type = (enum collective_type)mp_read_uint(reader, COLLECTIVE_PAIRS);
+        collective->bytes = mp_read_uint(reader, UINT64_MAX);
+        collective->seed = mp_read_uint(reader, UINT64_MAX);
+        error = read_pairs(reader, collective);
+        mp_skip(reader, reader->bad ? 0 : extra - 4);
+    }
+    return error;
+}
+
+int job_decode(const void *bytes, size_t size, struct job *out) {
+    struct mp_reader reader;
+    struct job job;
+    job_init(&job);
+    uint32_t extra = open_form(&reader, bytes, size, 7);
+    mp_read_name(&reader, job.name, 1, sizeof job.name);
+    job.generation = mp_read_uint(&reader, UINT64_MAX);
+    mp_read_name(&reader, job.algorithm, 0, sizeof job.algorithm);
+    job.all_ranks = mp_read_bool(&reader);
+    int error = read_ranks(&reader, &job);
+    if (error == 0) {
+        error = read_collectives(&reader, &job);
+    }
+    if (error == 0 && (!close_form(&reader, extra) || job_check(&job, NULL) != 0)) {
+        error = -EPROTO;
+    }
+    if (error != 0) {
+        job_fini(&job);
+        return error;
+    }
+    *out = job;
+    return 0;
+}
+
+// ---- rank bindings
+
+ssize_t rank_binding_encode(const struct rank_binding *binding, void *bytes, size_t size) {
+    struct mp_writer writer;
+    start(&writer, bytes, size, 5);
+    write_text(&writer, binding->job, sizeof binding->job);
+    mp_write_uint(&writer, binding->job_generation);
+    mp_write_uint(&writer, binding->rank);
+    write_text(&writer, binding->port, sizeof binding->port);
+    return written(&writer);
+}
+
+int rank_binding_decode(const void *bytes, size_t size, struct rank_binding *out) {
+    struct mp_reader reader;
+    struct rank_binding binding = {{0}};
+    uint32_t extra = open_form(&reader, bytes, size, 5);
+    mp_read_name(&reader, binding.job, 1, sizeof binding.job);
+    binding.job_generation = mp_read_uint(&reader, UINT64_MAX);
+    binding.rank = (uint32_t)mp_read_uint(&reader, JOB_RANKS_MAX - 1);
+    mp_read_name(&reader, binding.port, 1, sizeof binding.port);
+    if (!close_form(&reader, extra)) {
+        return -EPROTO;
+    }
+    *out = binding;
+    return 0;
+}
+
+// ---- drain orders
+
+ssize_t drain_order_encode(const struct drain_order *order, void *bytes, size_t size) {
+    struct mp_writer writer;
+    start(&writer, bytes, size, 5);
+    mp_write_uint(&writer, order->kind);
+    mp_write_bool(&writer, order->active);
+    mp_write_uint(&writer, order->capacity_ppm);
+    mp_write_uint(&writer, order->stamp);
+    return written(&writer);
+}
+
+int drain_order_decode(const void *bytes, size_t size, struct drain_order *out) {
+    struct mp_reader reader;
+    struct drain_order order;
+    uint32_t extra = open_form(&reader, bytes, size, 5);
+    order.kind = (enum drain_kind)mp_read_uint(&reader, DRAIN_CAPACITY);
+    order.active = mp_read_bool(&reader);
+    order.capacity_ppm = (uint32_t)mp_read_uint(&reader, CAPACITY_FULL_PPM);
+    order.stamp = mp_read_uint(&reader, UINT64_MAX);
+    if (!close_form(&reader, extra)) {
+        return -EPROTO;
+    }
+    *out = order;
+    return 0;
+}
