@@ -242,7 +242,7 @@ ssize_t rank_binding_encode(const struct rank_binding *binding, void *bytes, siz
 
 int rank_binding_decode(const void *bytes, size_t size, struct rank_binding *out) {
     struct mp_reader reader;
-    struct rank_binding binding = {{0}};
+    struct rank_binding binding = {.rank = 0};
     uint32_t extra = open_form(&reader, bytes, size, 5);
     mp_read_name(&reader, binding.job, 1, sizeof binding.job);
     binding.job_generation = mp_read_uint(&reader, UINT64_MAX);
