@@ -214,6 +214,53 @@ static void a_walk_of_thirty_usids_fits_and_one_more_does_not(void **state) {
     fabric_close(fabric);
 }
 
+// A listed fabric of 8 leaves, a spine and `hosts` hosts.
+static struct fabric *open_listed(uint32_t hosts, struct collected *errors) {
+    static char names[60000][NAME_SIZE];
+    static struct fabric_node_desc nodes[60000];
+    static struct fabric_link_desc links[60000];
+    uint32_t count = 0, link_count = 0;
+    for (uint32_t i = 0; i < hosts + 9; i++) {
+        bool leaf = i < 8, spine = i == 8;
+        snprintf(names[i], NAME_SIZE, "%s%u", leaf ? "leaf" : (spine ? "spine" : "h"), i);
+        nodes[count++] =
+            (struct fabric_node_desc){.name = names[i],
+                                      .kind = leaf ? NODE_LEAF : (spine ? NODE_SPINE : NODE_HOST)};
+        if (!spine) {
+            uint32_t to = leaf ? 8 : (uint32_t)((uint64_t)(i - 9) * 8 / hosts);
+            links[link_count++] = (struct fabric_link_desc){.a = names[i],
+                                                            .b = names[to],
+                                                            .cables = 1,
+                                                            .rate_bps = 1000};
+        }
+    }
+    struct fabric_desc desc = {.source = "f",
+                               .version = 1,
+                               .generation = 1,
+                               .name = "listed",
+                               .block = "fcbb:bb00::/32",
+                               .nodes = nodes,
+                               .node_count = count,
+                               .links = links,
+                               .link_count = link_count,
+                               .line_block = 3};
+    return fabric_open(&desc, collect, errors);
+}
+
+static void a_listed_fabric_too_holds_57343_nodes(void **state) {
+    (void)state;
+    struct collected errors = {0};
+    struct fabric *fabric = open_listed(57334, &errors);
+    assert_int_equal(errors.count, 0);
+    assert_non_null(fabric);
+    assert_int_equal(fabric->ports[57333].usid, USID_NODE_MAX);
+    fabric_close(fabric);
+    assert_null(open_listed(57335, &errors));
+    assert_int_equal(errors.count, 1);
+    assert_string_equal(errors.text[0],
+                        "f:3: block fcbb:bb00::/32: 57344 node uSIDs needed, a block has 57343");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hosts_are_numbered_leaf_by_leaf),
@@ -226,6 +273,7 @@ int main(void) {
         cmocka_unit_test(a_loop_over_single_cables_fits_one_carrier),
         cmocka_unit_test(parallel_cables_on_three_tiers_need_a_second_carrier),
         cmocka_unit_test(broken_walks_are_refused),
+        cmocka_unit_test(a_listed_fabric_too_holds_57343_nodes),
         cmocka_unit_test(a_walk_of_thirty_usids_fits_and_one_more_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

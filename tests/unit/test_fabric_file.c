@@ -205,6 +205,16 @@ static void comments_and_order_of_keys_do_not_change_the_digest(void **state) {
     assert_memory_equal(a->digest, b->digest, 32);
     assert_memory_not_equal(a->digest, c->digest, 32);
     assert_memory_not_equal(a->digest, d->digest, 32);
+    struct fabric *e = parse_good(
+        HEAD "clos: {kind: leaf-spine, leaves: 2, spines: 2, hosts_per_leaf: 1, host_gbps: 1, "
+             "fabric_gbps: 2}\n");
+    struct fabric *f = parse_good(
+        "version: 1\ngeneration: 2\nname: t\nblock: fcbb:bb00::/32\nclos: {kind: leaf-spine, "
+        "leaves: 2, spines: 2, hosts_per_leaf: 1, host_gbps: 1, fabric_gbps: 1}\n");
+    assert_memory_not_equal(a->digest, e->digest, 32);
+    assert_memory_not_equal(a->digest, f->digest, 32);
+    fabric_close(e);
+    fabric_close(f);
     fabric_close(a);
     fabric_close(b);
     fabric_close(c);

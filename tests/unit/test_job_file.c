@@ -152,6 +152,18 @@ static void pairs_send_in_their_order_and_bytes_each(void **state) {
     fabric_close(fabric);
 }
 
+static void a_copy_has_its_own_ranks(void **state) {
+    (void)state;
+    struct job copy, job = parse_good("version: 1\njob: x\nranks: [h3, h0.1]\n"
+                                      "collectives: [{type: ring, bytes: 8}]\n");
+    assert_int_equal(job_copy(&job, &copy), 0);
+    job_fini(&job);
+    assert_int_equal(copy.rank_count, 2);
+    assert_non_null(copy.ranks);
+    assert_string_equal(copy.ranks[1], "h0.1");
+    job_fini(&copy);
+}
+
 static void only_rings_and_permutations_have_a_map(void **state) {
     (void)state;
     struct fabric *fabric = fixture_leaf_spine(2, 2, 2, 1, 1);
@@ -202,6 +214,7 @@ int main(void) {
         cmocka_unit_test(the_example_jobs_load),
         cmocka_unit_test(an_alltoall_sends_a_share_to_every_other_rank),
         cmocka_unit_test(pairs_send_in_their_order_and_bytes_each),
+        cmocka_unit_test(a_copy_has_its_own_ranks),
         cmocka_unit_test(only_rings_and_permutations_have_a_map),
         cmocka_unit_test(job_check_refuses_what_no_file_can_say),
     };

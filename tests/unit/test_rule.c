@@ -54,6 +54,32 @@ static void equal_encaps_are_kept_once(void **state) {
     rule_set_fini(&set);
 }
 
+static void unused_bytes_of_an_encap_do_not_count(void **state) {
+    (void)state;
+    struct rule_set set;
+    struct encap a = encap_to(1), b = encap_to(1);
+    uint32_t first, second;
+    b.sids.sids[1] = b.sids.sids[0];
+    rule_set_init(&set);
+    assert_int_equal(rule_set_intern(&set, &a, &first), 0);
+    assert_int_equal(rule_set_intern(&set, &b, &second), 0);
+    assert_int_equal(first, second);
+    rule_set_fini(&set);
+}
+
+static void sealing_merges_encaps_that_were_not_interned(void **state) {
+    (void)state;
+    struct rule_set set;
+    rule_set_init(&set);
+    add(&set, 1, 10, 1);
+    add(&set, 1, 11, 2);
+    set.encaps[1] = set.encaps[0];
+    assert_int_equal(rule_set_seal(&set, NULL), 0);
+    assert_int_equal(set.encap_count, 1);
+    assert_int_equal(set.rules[1].encap[0], 0);
+    rule_set_fini(&set);
+}
+
 static void equal_contents_are_equal_after_sealing(void **state) {
     (void)state;
     struct rule_set a, b, c;
@@ -159,6 +185,8 @@ static void a_set_holds_65536_rules(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_encaps_are_kept_once),
+        cmocka_unit_test(unused_bytes_of_an_encap_do_not_count),
+        cmocka_unit_test(sealing_merges_encaps_that_were_not_interned),
         cmocka_unit_test(equal_contents_are_equal_after_sealing),
         cmocka_unit_test(faulty_rules_are_refused_with_the_reason),
         cmocka_unit_test(two_rules_of_one_match_are_refused),

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "fabric_fixture.h"
@@ -112,6 +113,26 @@ static void a_text_beyond_16_mib_is_refused(void **state) {
     free(text);
 }
 
+static void a_file_beyond_16_mib_is_refused(void **state) {
+    (void)state;
+    struct collected got = {0};
+    char path[] = "/tmp/test_yaml_check.XXXXXX", *text = NULL;
+    size_t size = 0;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, YAML_SIZE_MAX), 0);
+    assert_int_equal(yaml_file_read(path, collect, &got, &text, &size), 0);
+    assert_int_equal(size, YAML_SIZE_MAX);
+    free(text);
+    text = NULL;
+    assert_int_equal(ftruncate(fd, YAML_SIZE_MAX + 1), 0);
+    assert_int_equal(yaml_file_read(path, collect, &got, &text, &size), -EFBIG);
+    assert_null(text);
+    assert_int_equal(got.count, 1);
+    close(fd);
+    unlink(path);
+}
+
 static void all_errors_come_in_order_of_lines(void **state) {
     (void)state;
     struct collected got = {0};
@@ -150,6 +171,7 @@ int main(void) {
         cmocka_unit_test(scalars_of_a_wrong_type_are_told),
         cmocka_unit_test(shapes_are_told_with_their_line),
         cmocka_unit_test(a_text_beyond_16_mib_is_refused),
+        cmocka_unit_test(a_file_beyond_16_mib_is_refused),
         cmocka_unit_test(all_errors_come_in_order_of_lines),
         cmocka_unit_test(lines_are_found_by_path),
     };
