@@ -12,10 +12,6 @@
 
 #include "state.h"
 
-static bool is_removal(const struct job *job) {
-    return job->collective_count == 0;
-}
-
 // ---- records
 // --------------------------------------------------------------------------------------------------------
 
@@ -189,7 +185,7 @@ int jobs_submit(struct engine *engine, const struct job *job, struct error *erro
 
 int jobs_remove(struct engine *engine, const char *name, struct error *error) {
     const struct job_record *record = winner_of(engine, name);
-    if (record == NULL || is_removal(&record->job)) {
+    if (record == NULL || record->job.removed) {
         return error_set(error, -ENOENT, "no job %.60s", name);
     }
     struct job removal;
@@ -197,6 +193,7 @@ int jobs_remove(struct engine *engine, const char *name, struct error *error) {
     memcpy(removal.name, record->job.name, sizeof removal.name);
     removal.generation = record->job.generation + 1;
     removal.all_ranks = true;
+    removal.removed = true;
     int rc = write_job(engine, &removal);
     return rc != 0 ? error_set(error, rc, "job %.60s: cannot publish its removal", name) : 0;
 }
@@ -243,7 +240,7 @@ void jobs_succeed(struct engine *engine) {
             alone =
                 alone && (j == i || strcmp(engine->records[j]->job.name, record->job.name) != 0);
         }
-        if (own && ((winner != record) || (is_removal(&record->job) && alone))) {
+        if (own && ((winner != record) || (record->job.removed && alone))) {
             delete_own(engine, record->job.name);
             continue; // the place holds another record now
         }
@@ -252,8 +249,7 @@ void jobs_succeed(struct engine *engine) {
                 drop_record(engine, &engine->records[i]);
                 continue;
             }
-            if (winner == record && !is_removal(&record->job) &&
-                is_successor(engine, &record->job)) {
+            if (winner == record && !record->job.removed && is_successor(engine, &record->job)) {
                 struct job next = record->job;
                 next.generation++;
                 write_job(engine, &next);
@@ -452,7 +448,7 @@ static int init_view(struct engine *engine, const struct job_record *record,
             view->ranks[i].i != ID_NONE && fabric->ports[view->ranks[i].i].host.i == engine->self.i;
     }
     for (uint32_t i = 0; i < record->job.collective_count; i++) {
-        if (record->job.collectives[i].type != COLLECTIVE_PERMUTATION) {
+        if (!collective_has_map(record->job.collectives[i].type)) {
             continue;
         }
         view->permutations[i] =
@@ -481,7 +477,7 @@ void jobs_resolve(struct engine *engine) {
     }
     for (uint32_t i = 0; i < engine->record_count; i++) {
         const struct job_record *record = engine->records[i];
-        if (winner_of(engine, record->job.name) == record && !is_removal(&record->job) &&
+        if (winner_of(engine, record->job.name) == record && !record->job.removed &&
             init_view(engine, record, &engine->jobs[engine->job_count]) == 0) {
             engine->job_count++;
         }

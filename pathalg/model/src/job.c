@@ -156,7 +156,10 @@ int job_check(const struct job *job, struct error *error) {
         return error_set(error, -EINVAL, "%s: algorithm: at most %d characters", job->name,
                          NAME_SIZE - 1);
     }
-    if (job->collective_count == 0 || job->collective_count > JOB_COLLECTIVES_MAX) {
+    if (job->removed && job->collective_count == 0) {
+        return check_ranks(job, error);
+    }
+    if (job->removed || job->collective_count == 0 || job->collective_count > JOB_COLLECTIVES_MAX) {
         return error_set(error, -EINVAL, "%s: %u collectives: 1 to %d", job->name,
                          job->collective_count, JOB_COLLECTIVES_MAX);
     }

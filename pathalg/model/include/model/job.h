@@ -43,6 +43,7 @@ struct job {
     char name[JOB_NAME_SIZE];
     uint64_t generation;
     char algorithm[NAME_SIZE]; // "" = the default
+    bool removed;              // no job any more: a record that outranks that of its owner
     bool all_ranks;            // one rank per NIC port of the fabric
     uint32_t rank_count;       // 0 when all_ranks
     char (*ranks)[NAME_SIZE];  // owned; port names, "h0" or "h0.1"
