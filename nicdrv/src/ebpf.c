@@ -115,7 +115,6 @@ static int load(struct ebpf_nic *ebpf, struct error *error) {
     struct bpf_object_open_opts options = {.sz = sizeof options,
                                            .kernel_log_buf = log,
                                            .kernel_log_size = VERIFIER_LOG_BYTES};
-    libbpf_set_print(silent);
     struct srv6_bpf *skeleton = srv6_bpf__open_opts(&options);
     int rc = skeleton == NULL ? -errno : 0;
     struct bpf_map *map;
@@ -271,6 +270,7 @@ static int ebpf_open(const char *device, const char *pin_dir, struct nic **out,
     if (ebpf == NULL) {
         return error_set(error, -ENOMEM, "%s: no memory", device);
     }
+    libbpf_set_print(silent);
     ebpf->nic.driver = &nic_driver_ebpf;
     ebpf->ifindex = (int)ifindex;
     ebpf->pins.lock = -1;

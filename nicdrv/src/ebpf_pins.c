@@ -31,6 +31,15 @@ static bool is_below(const char *path, const char *directory) {
     return strncmp(path, directory, size) == 0 && (path[size] == '\0' || path[size] == '/');
 }
 
+static int directory_error(const char *directory, int code, struct error *error) {
+    if (code == EACCES || code == EPERM) {
+        return error_set(error, -EPERM,
+                         "%.70s: may not use it: run as root or with CAP_BPF, CAP_NET_ADMIN",
+                         directory);
+    }
+    return error_set(error, -code, "%.100s: %s", directory, strerror(code));
+}
+
 static int mount_bpffs(const char *directory, struct error *error) {
     if (!is_below(directory, BPFFS) || in_bpffs(BPFFS)) {
         return 0;
@@ -53,7 +62,7 @@ static int make_directories(const char *directory, struct error *error) {
             *slash = '\0';
         }
         if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-            return error_set(error, -errno, "%.100s: %s", path, strerror(errno));
+            return directory_error(path, errno, error);
         }
         if (slash == NULL) {
             return 0;
@@ -65,7 +74,7 @@ static int make_directories(const char *directory, struct error *error) {
 static int take_lock(struct ebpf_pins *pins, struct error *error) {
     pins->lock = open(pins->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (pins->lock < 0) {
-        return error_set(error, -errno, "%.100s: %s", pins->directory, strerror(errno));
+        return directory_error(pins->directory, errno, error);
     }
     if (flock(pins->lock, LOCK_EX | LOCK_NB) < 0) {
         close(pins->lock);

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+// RoCEv2-shaped UDP for the tests and the bench of the NIC drivers: UDP to port 4791 that begins
+// with a BTH (destination QP, PSN). No reliability, no CNPs: srv6-traffic is the tool for users.
+//
+//   roce send DESTINATION [--qp N] [--sport N] [--tos N] [--size BYTES] [--count N] [--gap-us N]
+//             [--no-check 1]      without a UDP checksum (IPv6): for a destination that changes
+//   roce recv FILE        counts what arrives until SIGTERM, then writes one line for each kind:
+//                         <family> <qp> <sport> <tos> <packets> <missing PSNs>
+//   roce flood DESTINATION [--size BYTES] [--seconds S] [--qps N]
+//                         sends as fast as one core can; prints packets, seconds, CPU seconds
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROCE_PORT 4791
+#define BTH_BYTES 12
+#define SIZE_MAX_BYTES 9000
+#define FLOOD_BATCH 64
+#define KINDS_MAX 4096
+
+struct options {
+    uint32_t qp, count, size, gap_us, qps, seconds;
+    int sport, tos, no_check; // no_check: the destination changes on the way
+};
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number) {
+    (void)number;
+    stopped = 1;
+}
+
+static void fail(const char *what) {
+    fprintf(stderr, "roce: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static uint64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static struct options parse_options(char **arguments) {
+    struct options options = {.qp = 17, .count = 1, .size = 64, .qps = 16, .seconds = 1};
+    for (; arguments[0] != NULL; arguments += 2) {
+        if (arguments[1] == NULL) {
+            fprintf(stderr, "roce: %s: a value is missing\n", arguments[0]);
+            exit(2);
+        }
+        uint32_t value = (uint32_t)strtoul(arguments[1], NULL, 0);
+        if (strcmp(arguments[0], "--qp") == 0) {
+            options.qp = value;
+        } else if (strcmp(arguments[0], "--count") == 0) {
+            options.count = value;
+        } else if (strcmp(arguments[0], "--size") == 0) {
+            options.size = value;
+        } else if (strcmp(arguments[0], "--gap-us") == 0) {
+            options.gap_us = value;
+        } else if (strcmp(arguments[0], "--qps") == 0) {
+            options.qps = value;
+        } else if (strcmp(arguments[0], "--seconds") == 0) {
+            options.seconds = value;
+        } else if (strcmp(arguments[0], "--sport") == 0) {
+            options.sport = (int)value;
+        } else if (strcmp(arguments[0], "--tos") == 0) {
+            options.tos = (int)value;
+        } else if (strcmp(arguments[0], "--no-check") == 0) {
+            options.no_check = (int)value;
+        } else {
+            fprintf(stderr, "roce: %s: unknown option\n", arguments[0]);
+            exit(2);
+        }
+    }
+    if (options.size < BTH_BYTES || options.size > SIZE_MAX_BYTES || options.qps == 0) {
+        fprintf(stderr, "roce: --size: %d to %d bytes\n", BTH_BYTES, SIZE_MAX_BYTES);
+        exit(2);
+    }
+    return options;
+}
+
+static int open_sender(const char *destination, const struct options *options) {
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(ROCE_PORT)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(ROCE_PORT)};
+    bool is_v4 = inet_pton(AF_INET, destination, &v4.sin_addr) == 1;
+    if (!is_v4 && inet_pton(AF_INET6, destination, &v6.sin6_addr) != 1) {
+        errno = EINVAL;
+        fail(destination);
+    }
+    int udp = socket(is_v4 ? AF_INET : AF_INET6, SOCK_DGRAM, 0);
+    struct sockaddr_in from4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->sport)};
+    struct sockaddr_in6 from6 = {.sin6_family = AF_INET6,
+                                 .sin6_port = htons((uint16_t)options->sport)};
+    int one = 1;
+    if (udp < 0 || setsockopt(udp, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0) {
+        fail("socket");
+    }
+    int rc = is_v4 ? setsockopt(udp, IPPROTO_IP, IP_TOS, &options->tos, sizeof options->tos)
+                   : setsockopt(udp, IPPROTO_IPV6, IPV6_TCLASS, &options->tos, sizeof options->tos);
+    if (rc == 0 && options->no_check) {
+        rc = setsockopt(udp, IPPROTO_UDP, UDP_NO_CHECK6_TX, &one, sizeof one);
+    }
+    if (rc == 0) {
+        rc = is_v4 ? bind(udp, (struct sockaddr *)&from4, sizeof from4)
+                   : bind(udp, (struct sockaddr *)&from6, sizeof from6);
+    }
+    if (rc == 0) {
+        rc = is_v4 ? connect(udp, (struct sockaddr *)&v4, sizeof v4)
+                   : connect(udp, (struct sockaddr *)&v6, sizeof v6);
+    }
+    if (rc < 0) {
+        fail(destination);
+    }
+    return udp;
+}
+
+static void write_bth(uint8_t *packet, uint32_t qp, uint32_t psn) {
+    uint32_t words[3] = {htonl(0x0a00ffff), htonl(qp & 0xffffff), htonl(psn & 0xffffff)};
+    memcpy(packet, words, sizeof words);
+}
+
+static int send_some(const char *destination, const struct options *options) {
+    static uint8_t packet[SIZE_MAX_BYTES];
+    int udp = open_sender(destination, options);
+    uint64_t next_ns = now_ns();
+    for (uint32_t psn = 0; psn < options->count && !stopped; psn++) {
+        write_bth(packet, options->qp, psn);
+        if (send(udp, packet, options->size, 0) < 0) {
+            fail("send");
+        }
+        next_ns += (uint64_t)options->gap_us * 1000;
+        while (options->gap_us > 0 && now_ns() < next_ns) {
+            usleep(options->gap_us / 2 + 1);
+        }
+    }
+    return 0;
+}
+
+static int flood(const char *destination, const struct options *options) {
+    static uint8_t packets[FLOOD_BATCH][SIZE_MAX_BYTES];
+    static struct iovec parts[FLOOD_BATCH];
+    static struct mmsghdr messages[FLOOD_BATCH];
+    int udp = open_sender(destination, options);
+    for (uint32_t i = 0; i < FLOOD_BATCH; i++) {
+        write_bth(packets[i], 1000 + i % options->qps, i);
+        parts[i] = (struct iovec){packets[i], options->size};
+        messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
+    }
+    struct rusage before, after;
+    uint64_t sent = 0, start_ns = now_ns(), end_ns = start_ns + options->seconds * 1000000000ULL;
+    getrusage(RUSAGE_SELF, &before);
+    while (now_ns() < end_ns) {
+        int count = sendmmsg(udp, messages, FLOOD_BATCH, 0);
+        if (count < 0 && errno != ENOBUFS && errno != EAGAIN) {
+            fail("sendmmsg");
+        }
+        sent += count > 0 ? (uint64_t)count : 0;
+    }
+    getrusage(RUSAGE_SELF, &after);
+    double cpu = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) +
+                 (double)(after.ru_stime.tv_sec - before.ru_stime.tv_sec) +
+                 1e-6 * (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec +
+                                 after.ru_stime.tv_usec - before.ru_stime.tv_usec);
+    printf("%llu %.6f %.6f\n", (unsigned long long)sent, 1e-9 * (double)(now_ns() - start_ns), cpu);
+    return 0;
+}
+
+struct kind {
+    int family, tos;
+    uint32_t qp, sport;
+    uint64_t packets;
+    uint32_t psn_least, psn_most;
+};
+
+static void count_kind(struct kind *kinds, uint32_t *count, const struct kind *seen, uint32_t psn) {
+    uint32_t i = 0;
+    while (i < *count && (kinds[i].family != seen->family || kinds[i].tos != seen->tos ||
+                          kinds[i].qp != seen->qp || kinds[i].sport != seen->sport)) {
+        i++;
+    }
+    if (i == KINDS_MAX) {
+        return;
+    }
+    if (i == *count) {
+        kinds[i] = *seen;
+        kinds[i].psn_least = kinds[i].psn_most = psn;
+        (*count)++;
+    }
+    kinds[i].packets++;
+    kinds[i].psn_least = psn < kinds[i].psn_least ? psn : kinds[i].psn_least;
+    kinds[i].psn_most = psn > kinds[i].psn_most ? psn : kinds[i].psn_most;
+}
+
+static int class_of(struct msghdr *message) {
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL;
+         control = CMSG_NXTHDR(message, control)) {
+        int tos = 0;
+        if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_TOS) {
+            return *CMSG_DATA(control);
+        }
+        if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_TCLASS) {
+            memcpy(&tos, CMSG_DATA(control), sizeof tos);
+            return tos;
+        }
+    }
+    return -1;
+}
+
+static int open_receiver(void) {
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(ROCE_PORT)};
+    int one = 1, zero = 0, megabytes = 8 << 20;
+    int udp = socket(AF_INET6, SOCK_DGRAM, 0);
+    if (udp < 0 || setsockopt(udp, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero) < 0 ||
+        setsockopt(udp, IPPROTO_IPV6, IPV6_RECVTCLASS, &one, sizeof one) < 0 ||
+        setsockopt(udp, IPPROTO_UDP, UDP_NO_CHECK6_RX, &one, sizeof one) < 0 ||
+        setsockopt(udp, IPPROTO_IP, IP_RECVTOS, &one, sizeof one) < 0 ||
+        setsockopt(udp, SOL_SOCKET, SO_RCVBUFFORCE, &megabytes, sizeof megabytes) < 0 ||
+        bind(udp, (struct sockaddr *)&any, sizeof any) < 0) {
+        fail("socket");
+    }
+    return udp;
+}
+
+static int receive(const char *file) {
+    static struct kind kinds[KINDS_MAX];
+    uint32_t kind_count = 0;
+    int udp = open_receiver();
+    struct timeval patience = {.tv_usec = 20000};
+    setsockopt(udp, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    printf("ready\n");
+    fflush(stdout);
+    // After the signal, what is still on its way is waited for.
+    for (bool silent = false; !stopped || !silent;) {
+        uint8_t packet[SIZE_MAX_BYTES], control[256];
+        struct sockaddr_in6 from;
+        struct iovec part = {packet, sizeof packet};
+        struct msghdr message = {.msg_name = &from,
+                                 .msg_namelen = sizeof from,
+                                 .msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control,
+                                 .msg_controllen = sizeof control};
+        ssize_t size = recvmsg(udp, &message, 0);
+        silent = size < 0;
+        if (size < BTH_BYTES) {
+            continue;
+        }
+        uint32_t words[3];
+        memcpy(words, packet, sizeof words);
+        struct kind seen = {.family = IN6_IS_ADDR_V4MAPPED(&from.sin6_addr) ? 4 : 6,
+                            .tos = class_of(&message),
+                            .qp = ntohl(words[1]) & 0xffffff,
+                            .sport = ntohs(from.sin6_port)};
+        count_kind(kinds, &kind_count, &seen, ntohl(words[2]) & 0xffffff);
+    }
+    FILE *out = fopen(file, "w");
+    if (out == NULL) {
+        fail(file);
+    }
+    for (uint32_t i = 0; i < kind_count; i++) {
+        const struct kind *kind = &kinds[i];
+        fprintf(out, "%d %u %u 0x%02x %llu %lld\n", kind->family, kind->qp, kind->sport,
+                (unsigned)kind->tos, (unsigned long long)kind->packets,
+                (long long)(kind->psn_most + 1) - (long long)kind->packets);
+    }
+    return fclose(out) == 0 ? 0 : 1;
+}
+
+int main(int count, char **arguments) {
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    if (count >= 3 && strcmp(arguments[1], "recv") == 0) {
+        return receive(arguments[2]);
+    }
+    if (count >= 3 && strcmp(arguments[1], "send") == 0) {
+        struct options options = parse_options(arguments + 3);
+        return send_some(arguments[2], &options);
+    }
+    if (count >= 3 && strcmp(arguments[1], "flood") == 0) {
+        struct options options = parse_options(arguments + 3);
+        return flood(arguments[2], &options);
+    }
+    fprintf(stderr, "usage: roce send|flood DESTINATION [options] | roce recv FILE\n");
+    return 2;
+}

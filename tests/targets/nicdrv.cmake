@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tests of the NIC drivers. The lab test and the bench need root, network namespaces and BPF.
+foreach(tool roce nic_hold)
+  add_executable(${tool})
+  set_target_properties(${tool} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+endforeach()
+target_sources(roce PRIVATE bench/roce.c)
+target_link_libraries(roce PRIVATE srv6_options)
+target_sources(nic_hold PRIVATE lab/nic_hold.c)
+target_link_libraries(nic_hold PRIVATE srv6_options nicdrv)
+
+add_test(NAME nic_ebpf COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/nic_ebpf.sh ${CMAKE_BINARY_DIR}/tests)
+set_tests_properties(nic_ebpf PROPERTIES LABELS lab TIMEOUT 180 SKIP_RETURN_CODE 77)
