@@ -44,6 +44,7 @@
 #define SERVE_DEAD_NS (600 * NS_PER_S) // before a dead origin is quarantined
 #define FORGET_NS (86400 * NS_PER_S)   // before a quarantined name is forgotten
 #define WANT_AGAIN_NS (100 * NS_PER_MS)
+#define WANT_TRIES 32 // then it was idle talk; digests would tell again
 #define ACCUSE_AGAIN_NS (50 * NS_PER_MS)
 #define CONTACT_NS (250 * NS_PER_MS) // tries of seeds and of the dead, for 8 members
 #define FIRST_WORD_NS NS_PER_S       // a new neighbour's connection may take that long
@@ -92,6 +93,10 @@ struct origin {
     uint64_t hash, ring_key[RINGS_MAX];
     struct life life; // incarnation 0: only its name is known
     uint64_t complete, window, floor, have_max;
+    struct life want_life; // somebody has that much of it
+    uint64_t want_complete;
+    uint32_t want_tries;
+    bool want_due; // in gossip->wants
     bool listed, quarantined, member, in_rings, order_dirty, summary_due;
     struct record *first, *last; // by seq
     struct record **records;
@@ -198,6 +203,8 @@ struct gossip {
     // repair
     struct origin **summary; // changed since the last ping
     uint32_t summary_count, summary_capacity;
+    struct origin **wants; // what we know to lack
+    uint32_t want_count, want_capacity;
 };
 
 static inline int life_compare(struct life a, struct life b) {
@@ -216,6 +223,9 @@ struct origin *origin_intern(struct gossip *gossip, const char *name);
 // To be called around a change of life, complete or quarantined.
 void origin_update_digest(struct gossip *gossip, struct origin *origin);
 void origin_forget(struct gossip *gossip, struct origin *origin);
+// False when memory is short.
+bool origins_append(struct origin ***list, uint32_t *count, uint32_t *capacity,
+                    struct origin *origin);
 struct record *store_find(const struct gossip *gossip, const struct origin *origin,
                           enum gossip_table table, const char *key, size_t key_size);
 // Sets a key to a value (NULL: tombstone) at seq, which must be new. -ENOSPC, -ENOMEM.
@@ -319,6 +329,9 @@ void repair_behind(struct gossip *gossip);
 void repair_contact(struct gossip *gossip); // seeds, and the dead: partitions heal by themselves
 uint64_t repair_contact_interval_ns(const struct gossip *gossip);
 void repair_want(struct gossip *gossip, struct origin *origin, const char *address);
+// Remembers that somebody has more than we do; asked again with the pings until it came.
+void repair_note(struct gossip *gossip, struct origin *origin, struct life life, uint64_t complete);
+void repair_retry(struct gossip *gossip);
 void repair_haves(struct gossip *gossip, const struct wire_envelope *envelope,
                   const struct wire_section *section);
 void repair_data(struct gossip *gossip, const struct wire_envelope *envelope,

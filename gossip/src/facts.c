@@ -139,7 +139,7 @@ static void write_collective(struct mp_writer *writer, const struct collective *
 
 ssize_t job_encode(const struct job *job, void *bytes, size_t size) {
     struct mp_writer writer;
-    start(&writer, bytes, size, 7);
+    start(&writer, bytes, size, 8);
     write_text(&writer, job->name, sizeof job->name);
     mp_write_uint(&writer, job->generation);
     write_text(&writer, job->algorithm, sizeof job->algorithm);
@@ -152,6 +152,7 @@ ssize_t job_encode(const struct job *job, void *bytes, size_t size) {
     for (uint32_t i = 0; i < job->collective_count; i++) {
         write_collective(&writer, &job->collectives[i]);
     }
+    mp_write_bool(&writer, job->removed);
     return written(&writer);
 }
 
@@ -208,7 +209,7 @@ int job_decode(const void *bytes, size_t size, struct job *out) {
     struct mp_reader reader;
     struct job job;
     job_init(&job);
-    uint32_t extra = open_form(&reader, bytes, size, 7);
+    uint32_t extra = open_form(&reader, bytes, size, 8);
     mp_read_name(&reader, job.name, 1, sizeof job.name);
     job.generation = mp_read_uint(&reader, UINT64_MAX);
     mp_read_name(&reader, job.algorithm, 0, sizeof job.algorithm);
@@ -217,6 +218,7 @@ int job_decode(const void *bytes, size_t size, struct job *out) {
     if (error == 0) {
         error = read_collectives(&reader, &job);
     }
+    job.removed = mp_read_bool(&reader);
     if (error == 0 && (!close_form(&reader, extra) || job_check(&job, NULL) != 0)) {
         error = -EPROTO;
     }

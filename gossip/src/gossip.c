@@ -121,6 +121,7 @@ void gossip_close(struct gossip *gossip) {
     free(gossip->members);
     free(gossip->voted);
     free(gossip->summary);
+    free(gossip->wants);
     free(gossip->seeds);
     free(gossip->batch.bytes);
     free(gossip);
@@ -252,6 +253,7 @@ void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
             repair_ping(gossip);
         }
         repair_behind(gossip);
+        repair_retry(gossip);
         overlay_refresh(gossip); // lingering ends
     }
     if (is_due(gossip, &gossip->digest_at_ns, gossip->config.digest_interval_ns)) {

@@ -9,32 +9,16 @@
 // anywhere: it was the outcome of such a quorum, and a live member refutes it at once.
 #include "core.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-static bool grow_list(struct origin ***list, uint32_t count, uint32_t *capacity) {
-    if (count < *capacity) {
-        return true;
-    }
-    uint32_t larger = *capacity == 0 ? 16 : 2 * *capacity;
-    struct origin **grown = realloc(*list, larger * sizeof(struct origin *));
-    if (grown == NULL) {
-        return false;
-    }
-    *list = grown;
-    *capacity = larger;
-    return true;
-}
 
 bool member_is_live(const struct origin *origin) {
     return origin->member && (origin->state == GOSSIP_ALIVE || origin->state == GOSSIP_SUSPECT);
 }
 
 static void note_votes(struct gossip *gossip, struct origin *origin) {
-    if (!origin->voted && origin->voter_count > 0 && member_is_live(origin) &&
-        grow_list(&gossip->voted, gossip->voted_count, &gossip->voted_capacity)) {
-        gossip->voted[gossip->voted_count++] = origin;
-        origin->voted = true;
+    if (!origin->voted && origin->voter_count > 0 && member_is_live(origin)) {
+        origin->voted =
+            origins_append(&gossip->voted, &gossip->voted_count, &gossip->voted_capacity, origin);
     }
 }
 
@@ -74,10 +58,11 @@ static bool enter(struct gossip *gossip, struct origin *origin) {
     if (origin->member) {
         return true;
     }
-    if (overlay_reserve(gossip) != 0 ||
-        !grow_list(&gossip->members, gossip->member_count, &gossip->member_capacity)) {
+    if (overlay_reserve(gossip) != 0 || !origins_append(&gossip->members, &gossip->member_count,
+                                                        &gossip->member_capacity, origin)) {
         return false;
     }
+    gossip->member_count--; // it is appended only to make room
     uint32_t at = place_of(gossip, origin->name);
     memmove(&gossip->members[at + 1], &gossip->members[at],
             (gossip->member_count - at) * sizeof(struct origin *));
@@ -193,10 +178,11 @@ const struct record *members_vote(const struct origin *target, const struct orig
     return NULL;
 }
 
-static bool cannot_vote(const struct gossip *gossip, const struct origin *voter) {
+static bool cannot_vote(const struct gossip *gossip, const struct origin *target,
+                        const struct origin *voter) {
     struct core_suspect vote;
-    if (voter == gossip->self) {
-        return false;
+    if (voter == gossip->self) { // we cannot tell that somebody fell silent who never spoke to us
+        return target->heard_at_ns == 0 && members_vote(target, voter, &vote) == NULL;
     }
     if (members_vote(voter, gossip->self, &vote) != NULL) {
         return true;
@@ -233,7 +219,7 @@ uint32_t members_needed_votes(const struct gossip *gossip, const struct origin *
     uint32_t remaining = 0;
     uint32_t count = overlay_neighbours(gossip, origin, neighbours);
     for (uint32_t i = 0; i < count; i++) {
-        remaining += !cannot_vote(gossip, neighbours[i]);
+        remaining += !cannot_vote(gossip, origin, neighbours[i]);
     }
     return clamp_needed(remaining);
 }
@@ -245,7 +231,7 @@ static bool quorum_stands(const struct gossip *gossip, const struct origin *orig
     uint32_t votes = votes_from_afar(gossip, origin);
     uint32_t count = overlay_neighbours(gossip, origin, neighbours);
     for (uint32_t i = 0; i < count; i++) {
-        if (!cannot_vote(gossip, neighbours[i])) {
+        if (!cannot_vote(gossip, origin, neighbours[i])) {
             remaining++;
             votes += members_vote(origin, neighbours[i], &vote) != NULL;
         }

@@ -26,6 +26,21 @@ static void free_origin(struct origin *origin) {
     free(origin);
 }
 
+bool origins_append(struct origin ***list, uint32_t *count, uint32_t *capacity,
+                    struct origin *origin) {
+    if (*count == *capacity) {
+        uint32_t larger = *capacity == 0 ? 16 : 2 * *capacity;
+        struct origin **grown = realloc(*list, larger * sizeof(struct origin *));
+        if (grown == NULL) {
+            return false;
+        }
+        *list = grown;
+        *capacity = larger;
+    }
+    (*list)[(*count)++] = origin;
+    return true;
+}
+
 void store_fini(struct gossip *gossip) {
     // Changes that nobody took may refer to records that are gone; those have no other owner.
     for (struct change *change = gossip->change_first; change != NULL;) {
@@ -151,8 +166,8 @@ void origin_update_digest(struct gossip *gossip, struct origin *origin) {
 void origin_forget(struct gossip *gossip, struct origin *origin) {
     bool needed = origin == gossip->self || origin->member || origin->record_count > 0 ||
                   origin->voter_count > 0 || origin->voted || origin->summary_due ||
-                  origin->state_change.queued || origin->duplicate_change.queued ||
-                  overlay_peer_of(gossip, origin) != NULL;
+                  origin->want_due || origin->state_change.queued ||
+                  origin->duplicate_change.queued || overlay_peer_of(gossip, origin) != NULL;
     if (needed) {
         return;
     }

@@ -120,7 +120,11 @@ static void receive_part(struct gossip *gossip, const struct wire_envelope *enve
     int begun = merge_begin(gossip, origin, part);
     if (begun == 0) {
         merge_and_forward(gossip, origin, part);
+        if (origin->complete < origin->have_max) { // a gap; what fills it may be on its way
+            repair_note(gossip, origin, origin->life, origin->have_max);
+        }
     } else if (begun == -EAGAIN) {
+        repair_note(gossip, origin, part->life, part->have);
         repair_want(gossip, origin, envelope->address);
     }
 }

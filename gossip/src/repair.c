@@ -4,7 +4,6 @@
 // cases who has less sends WANT.
 #include "core.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define CONTACT_FLEET 8 // members that together try as often as one per CONTACT_NS each
@@ -42,20 +41,10 @@ static void send_list(struct gossip *gossip, struct list_message *out, const cha
 // ---- telling
 
 void repair_mark(struct gossip *gossip, struct origin *origin) {
-    if (origin->summary_due) {
-        return;
+    if (!origin->summary_due && origins_append(&gossip->summary, &gossip->summary_count,
+                                               &gossip->summary_capacity, origin)) {
+        origin->summary_due = true; // without memory for it, the digests tell
     }
-    if (gossip->summary_count == gossip->summary_capacity) {
-        uint32_t capacity = gossip->summary_capacity == 0 ? 16 : 2 * gossip->summary_capacity;
-        struct origin **grown = realloc(gossip->summary, capacity * sizeof(struct origin *));
-        if (grown == NULL) {
-            return; // the digests tell it
-        }
-        gossip->summary = grown;
-        gossip->summary_capacity = capacity;
-    }
-    gossip->summary[gossip->summary_count++] = origin;
-    origin->summary_due = true;
 }
 
 void repair_ping(struct gossip *gossip) {
@@ -97,7 +86,7 @@ void repair_random(struct gossip *gossip) {
     for (int tries = 0; tries < 4 && gossip->member_count > 1; tries++) {
         const struct origin *origin =
             gossip->members[rng_below(&gossip->rng, gossip->member_count)];
-        if (origin != gossip->self && member_is_live(origin)) {
+        if (origin != gossip->self && origin->state == GOSSIP_ALIVE) {
             repair_send_digest(gossip, origin->address);
             return;
         }
@@ -177,6 +166,60 @@ void repair_want(struct gossip *gossip, struct origin *origin, const char *addre
     }
 }
 
+void repair_note(struct gossip *gossip, struct origin *origin, struct life life,
+                 uint64_t complete) {
+    int order = life_compare(life, origin->want_life);
+    if (order > 0 || (order == 0 && complete > origin->want_complete)) {
+        origin->want_life = life;
+        origin->want_complete = complete;
+        origin->want_tries = 0;
+    }
+    if (!origin->want_due &&
+        origins_append(&gossip->wants, &gossip->want_count, &gossip->want_capacity, origin)) {
+        origin->want_due = true;
+        origin->want_tries = 0;
+    }
+}
+
+static bool is_satisfied(const struct origin *origin) {
+    int order = life_compare(origin->life, origin->want_life);
+    return order > 0 ||
+           (order == 0 && (origin->quarantined || origin->complete >= origin->want_complete));
+}
+
+static const char *random_heard_peer(struct gossip *gossip) {
+    uint64_t start = gossip->peer_count > 0 ? rng_below(&gossip->rng, gossip->peer_count) : 0;
+    for (uint32_t i = 0; i < gossip->peer_count; i++) {
+        const struct peer *peer = &gossip->peers[(start + i) % gossip->peer_count];
+        if (watch_hears(gossip, peer->origin)) {
+            return peer->address;
+        }
+    }
+    return NULL;
+}
+
+void repair_retry(struct gossip *gossip) {
+    struct list_message want = {.count = 0};
+    const char *address = random_heard_peer(gossip);
+    for (uint32_t i = 0; i < gossip->want_count && address != NULL;) {
+        struct origin *origin = gossip->wants[i];
+        if (is_satisfied(origin) || origin->want_tries >= WANT_TRIES) {
+            origin->want_due = false;
+            gossip->wants[i] = gossip->wants[--gossip->want_count];
+            continue;
+        }
+        if (may_ask(gossip, origin)) {
+            origin->want_tries++;
+            bool nothing = life_compare(origin->want_life, origin->life) != 0;
+            add_have(gossip, &want, SECTION_WANT, origin, nothing);
+        }
+        i++;
+    }
+    if (want.count > 0) {
+        send_list(gossip, &want, address);
+    }
+}
+
 enum standing { STAND_EQUAL, STAND_BEHIND, STAND_AHEAD, STAND_IGNORE };
 
 static enum standing stand(const struct origin *origin, const struct wire_have *have) {
@@ -210,9 +253,12 @@ static void compare_haves(struct gossip *gossip, const struct wire_section *sect
             continue;
         }
         enum standing standing = stand(origin, &have);
-        if (standing == STAND_BEHIND && origin != gossip->self && may_ask(gossip, origin)) {
-            bool nothing = life_compare(have.life, origin->life) != 0;
-            add_have(gossip, want, SECTION_WANT, origin, nothing);
+        if (standing == STAND_BEHIND && origin != gossip->self) {
+            repair_note(gossip, origin, have.life, have.complete);
+            if (may_ask(gossip, origin)) {
+                bool nothing = life_compare(have.life, origin->life) != 0;
+                add_have(gossip, want, SECTION_WANT, origin, nothing);
+            }
         } else if (standing == STAND_AHEAD && have_more != NULL) {
             add_have(gossip, have_more, SECTION_HAVE, origin, false);
         }
@@ -283,6 +329,7 @@ static void receive_part(struct gossip *gossip, const struct wire_part *part,
         gossip->stats.repairs_received++;
         repair_mark(gossip, origin);
         if (origin->complete < origin->have_max) {
+            repair_note(gossip, origin, origin->life, origin->have_max);
             origin->wanted_at_ns = gossip->now_ns;
             add_have(gossip, want, SECTION_WANT, origin, false);
         }

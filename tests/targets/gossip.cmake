@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 if(TARGET gossip)
-  set(gossip_net ${CMAKE_CURRENT_LIST_DIR}/../support/gossip_net.c)
+  set(gossip_net support/gossip_net.c support/gossip_model.c)
   srv6_test(test_gossip LABEL unit SOURCES unit/test_gossip.c ${gossip_net} LIBRARIES gossip)
+  srv6_test(prop_gossip LABEL property SOURCES property/prop_gossip.c ${gossip_net} LIBRARIES gossip)
 endif()
