@@ -41,8 +41,8 @@ void backup_find(const struct fabric *fabric, const struct link_belief *beliefs,
     *backup = choice.best;
 }
 
-uint32_t backup_rotate(const struct fabric *fabric, const struct path *candidates, uint32_t count,
-                       uint32_t primary, uint64_t turn) {
+uint32_t backup_rotate(const struct fabric *fabric, const struct path *candidates, const bool *live,
+                       uint32_t count, uint32_t primary, uint64_t turn) {
     if (count < 2) {
         return ID_NONE;
     }
@@ -50,7 +50,8 @@ uint32_t backup_rotate(const struct fabric *fabric, const struct path *candidate
     uint32_t first = (uint32_t)(turn % others);
     for (uint32_t i = 0; i < others; i++) {
         uint32_t at = (primary + 1 + (first + i) % others) % count;
-        if (!path_shares_cable(fabric, &candidates[at], &candidates[primary])) {
+        bool usable = live == NULL || live[at];
+        if (usable && !path_shares_cable(fabric, &candidates[at], &candidates[primary])) {
             return at;
         }
     }

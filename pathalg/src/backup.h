@@ -5,10 +5,11 @@
 
 #include "pathalg/candidates.h"
 
-// The index of a candidate that shares no cable with candidates[primary], ID_NONE when there is
-// none. Successive turns go round the other candidates, so that what one link carries falls evenly
-// on all others when it dies, instead of on the next one.
-uint32_t backup_rotate(const struct fabric *fabric, const struct path *candidates, uint32_t count,
-                       uint32_t primary, uint64_t turn);
+// The index of a candidate that lives and shares no cable with candidates[primary], ID_NONE when
+// there is none. live: one per candidate; NULL: all live. Successive turns go round the other
+// candidates, so that what one link carries falls evenly on all others when it dies, instead of on
+// the next one.
+uint32_t backup_rotate(const struct fabric *fabric, const struct path *candidates, const bool *live,
+                       uint32_t count, uint32_t primary, uint64_t turn);
 
 #endif

@@ -109,4 +109,5 @@ static int ethereal_assign(const struct assign_batch *batch, assign_emit_fn *emi
 
 const struct algorithm algorithm_ethereal = {.name = "ethereal",
                                              .spray = false,
+                                             .repaired = true,
                                              .assign = ethereal_assign};

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // plan_host in four steps: the demands become flows; the flows are cut into batches (source port,
 // destination leaf, job); an algorithm assigns each batch's flows to candidates; every part gets a
-// backup. Candidates are found once per source port and destination leaf, so a host that sends to
-// 16,383 others looks at as many candidate sets as there are leaves.
+// backup, and where the algorithm wants repair (algorithm.h), a part whose path is broken takes it.
+// Candidates are found once per source port and destination leaf, so a host that sends to 16,383
+// others looks at as many candidate sets as there are leaves.
 #include "pathalg/plan.h"
 
 #include <assert.h>
@@ -27,11 +28,17 @@ struct slot {
 struct builder {
     const struct plan_input *input;
     struct plan *plan;
-    struct slot *slots;             // one per flow, in the order of batches
-    struct assign_flow *batch;      // the reachable flows of the current batch
-    struct path *candidates;        // CANDIDATES_MAX
-    uint32_t candidate_count;       // of the current (source port, destination leaf)
-    uint32_t turns[CANDIDATES_MAX]; // backups given so far to parts on each candidate
+    struct slot *slots;        // one per flow, in the order of batches
+    struct assign_flow *batch; // the reachable flows of the current batch
+    // Of the current (source port, destination leaf): all candidates of the healthy fabric, which
+    // of them live, and these alone.
+    struct path *candidates, *living;
+    bool *live;
+    uint32_t candidate_count, living_count;
+    const struct path *choices; // what the current batch is placed on: one of the two
+    const bool *choice_live;    // by choice; NULL: all
+    uint32_t choice_count;
+    uint32_t turns[CANDIDATES_MAX]; // backups given so far to parts on each choice
 };
 
 void plan_init(struct plan *plan) {
@@ -103,13 +110,28 @@ static void path_to_port(const struct fabric *fabric, port_id dst, struct path *
     path->links[path->link_count - 1] = port_downlink(fabric, dst);
 }
 
+// The choice itself while it lives; else its backup of the healthy plan; else anything that lives.
+static uint32_t repaired(const struct builder *builder, uint32_t choice, uint64_t turn) {
+    if (builder->choice_live == NULL || builder->choice_live[choice]) {
+        return choice;
+    }
+    uint32_t other = backup_rotate(builder->input->fabric, builder->choices, builder->choice_live,
+                                   builder->choice_count, choice, turn);
+    for (uint32_t i = 0; other == ID_NONE && i < builder->choice_count; i++) {
+        uint32_t at = (uint32_t)((choice + 1 + turn + i) % builder->choice_count);
+        other = builder->choice_live[at] ? at : ID_NONE;
+    }
+    assert(other != ID_NONE); // batches without a live choice are not assigned
+    return other;
+}
+
 static int on_part(void *context, uint32_t index, uint32_t candidate, uint64_t bytes) {
     struct builder *builder = context;
     const struct fabric *fabric = builder->input->fabric;
     struct plan *plan = builder->plan;
     const struct assign_flow *assigned = &builder->batch[index];
     struct plan_flow *flow = &plan->flows[assigned->index];
-    assert(candidate < builder->candidate_count);
+    assert(candidate < builder->choice_count);
     int rc = array_reserve((void **)&plan->parts, &plan->part_capacity, plan->part_count,
                            sizeof plan->parts[0]);
     if (rc != 0) {
@@ -122,15 +144,16 @@ static int on_part(void *context, uint32_t index, uint32_t candidate, uint64_t b
            plan->part_count); // a flow's parts are neighbours
     struct plan_part *part = &plan->parts[plan->part_count++];
     flow->part_count++;
-    *part = (struct plan_part){.bytes = bytes, .path = builder->candidates[candidate]};
-    path_to_port(fabric, flow->dst, &part->path);
 
     uint64_t turn =
         (uint64_t)builder->turns[candidate]++ + flow->src.i + fabric->ports[flow->dst.i].leaf.i;
-    uint32_t backup =
-        backup_rotate(fabric, builder->candidates, builder->candidate_count, candidate, turn);
+    uint32_t place = repaired(builder, candidate, turn);
+    *part = (struct plan_part){.bytes = bytes, .path = builder->choices[place]};
+    path_to_port(fabric, flow->dst, &part->path);
+    uint32_t backup = backup_rotate(fabric, builder->choices, builder->choice_live,
+                                    builder->choice_count, place, turn);
     if (backup != ID_NONE) {
-        part->backup = builder->candidates[backup];
+        part->backup = builder->choices[backup];
         path_to_port(fabric, flow->dst, &part->backup);
     }
     return 0;
@@ -154,39 +177,71 @@ static uint32_t fill_batch(struct builder *builder, uint32_t first, uint32_t end
     return count;
 }
 
+static void set_choices(struct builder *builder, bool repaired_later) {
+    builder->choices = repaired_later ? builder->candidates : builder->living;
+    builder->choice_count = repaired_later ? builder->candidate_count : builder->living_count;
+    builder->choice_live = repaired_later ? builder->live : NULL;
+}
+
 static int assign_slots(struct builder *builder, uint32_t first, uint32_t end) {
     const struct plan_input *input = builder->input;
     const struct slot *slot = &builder->slots[first];
+    const struct algorithm *algorithm = job_algorithm(input, slot->job);
+    set_choices(builder, algorithm->repaired);
     struct assign_batch batch = {
         .fabric = input->fabric,
-        .beliefs = input->beliefs,
+        .beliefs = algorithm->repaired ? NULL : input->beliefs,
         .flows = builder->batch,
         .flow_count = fill_batch(builder, first, end),
-        .candidates = builder->candidates,
-        .candidate_count = builder->candidate_count,
+        .candidates = builder->choices,
+        .candidate_count = builder->choice_count,
     };
     const char *name = input->jobs[slot->job].job->name;
     batch.salt = hash_pair(hash_bytes(name, strlen(name), 0), hash_pair(slot->src, slot->leaf));
-    if (batch.flow_count == 0 || batch.candidate_count == 0) {
+    if (batch.flow_count == 0 || builder->living_count == 0) {
         return 0;
     }
     memset(builder->turns, 0, batch.candidate_count * sizeof builder->turns[0]);
-    return job_algorithm(input, slot->job)->assign(&batch, on_part, builder);
+    return algorithm->assign(&batch, on_part, builder);
 }
 
-// Finds the candidates from a port to a leaf by way of any of the destinations that can be reached.
+// Whether a candidate lives up to the destination's own cable, which is each flow's own matter.
+static bool candidate_lives(const struct plan_input *input, const struct path *path) {
+    for (unsigned i = 0; i + 1 < path->link_count; i++) {
+        if (!link_is_live(input->fabric, input->beliefs, path->links[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void find_choices(struct builder *builder, const struct slot *slot,
+                         const struct link_belief *beliefs, port_id dst) {
+    const struct plan_input *input = builder->input;
+    uint32_t found = candidates_find(input->fabric, beliefs, (port_id){slot->src}, dst,
+                                     builder->candidates, CANDIDATES_MAX);
+    builder->candidate_count = found < CANDIDATES_MAX ? found : CANDIDATES_MAX;
+    builder->living_count = 0;
+    for (uint32_t i = 0; i < builder->candidate_count; i++) {
+        builder->live[i] = candidate_lives(input, &builder->candidates[i]);
+        if (builder->live[i]) {
+            builder->living[builder->living_count++] = builder->candidates[i];
+        }
+    }
+}
+
+// The candidates of the healthy fabric. Where none of them lives there may be longer ways (within a
+// pod, by way of a core), which only appear when the broken links are left out.
 static void find_candidates(struct builder *builder, uint32_t first) {
-    const struct plan *plan = builder->plan;
     const struct slot *slot = &builder->slots[first];
-    builder->candidate_count = 0;
+    const struct plan *plan = builder->plan;
+    find_choices(builder, slot, NULL, plan->flows[slot->flow].dst);
     for (uint32_t i = first;
-         i < plan->flow_count && builder->candidate_count == 0 &&
-         builder->slots[i].src == slot->src && builder->slots[i].leaf == slot->leaf;
+         builder->living_count == 0 && i < plan->flow_count && builder->slots[i].src == slot->src &&
+         builder->slots[i].leaf == slot->leaf;
          i++) {
-        const struct plan_flow *flow = &plan->flows[builder->slots[i].flow];
-        uint32_t found = candidates_find(builder->input->fabric, builder->input->beliefs, flow->src,
-                                         flow->dst, builder->candidates, CANDIDATES_MAX);
-        builder->candidate_count = found < CANDIDATES_MAX ? found : CANDIDATES_MAX;
+        find_choices(builder, slot, builder->input->beliefs,
+                     plan->flows[builder->slots[i].flow].dst);
     }
 }
 
@@ -234,14 +289,19 @@ static int build(struct builder *builder, node_id host) {
     builder->slots = calloc(plan->flow_count, sizeof builder->slots[0]);
     builder->batch = calloc(plan->flow_count, sizeof builder->batch[0]);
     builder->candidates = calloc(CANDIDATES_MAX, sizeof builder->candidates[0]);
+    builder->living = calloc(CANDIDATES_MAX, sizeof builder->living[0]);
+    builder->live = calloc(CANDIDATES_MAX, sizeof builder->live[0]);
     rc = -ENOMEM;
-    if (builder->slots != NULL && builder->batch != NULL && builder->candidates != NULL) {
+    if (builder->slots != NULL && builder->batch != NULL && builder->candidates != NULL &&
+        builder->living != NULL && builder->live != NULL) {
         sort_slots(builder);
         rc = assign_all(builder);
     }
     free(builder->slots);
     free(builder->batch);
     free(builder->candidates);
+    free(builder->living);
+    free(builder->live);
     mark_flows(builder->input, plan);
     return rc;
 }

@@ -81,13 +81,13 @@ static void turns_go_round_all_others(void **state) {
     for (uint32_t primary = 0; primary < 8; primary++) {
         unsigned chosen[8] = {0};
         for (uint64_t turn = 0; turn < 70; turn++) {
-            chosen[backup_rotate(fixture.fabric, paths, 8, primary, turn)]++;
+            chosen[backup_rotate(fixture.fabric, paths, NULL, 8, primary, turn)]++;
         }
         for (uint32_t i = 0; i < 8; i++) {
             assert_int_equal(chosen[i], i == primary ? 0 : 10);
         }
     }
-    assert_int_equal(backup_rotate(fixture.fabric, paths, 1, 0, 5), ID_NONE);
+    assert_int_equal(backup_rotate(fixture.fabric, paths, NULL, 1, 0, 5), ID_NONE);
     fixture_close(&fixture);
 }
 
@@ -100,8 +100,8 @@ static void turns_skip_what_shares_a_cable(void **state) {
                                      fixture_port(&fixture, "h2"), paths, 4),
                      4);
     for (uint64_t turn = 0; turn < 9; turn++) {
-        assert_int_equal(backup_rotate(fixture.fabric, paths, 4, 0, turn), 3);
-        assert_int_equal(backup_rotate(fixture.fabric, paths, 4, 1, turn), 2);
+        assert_int_equal(backup_rotate(fixture.fabric, paths, NULL, 4, 0, turn), 3);
+        assert_int_equal(backup_rotate(fixture.fabric, paths, NULL, 4, 1, turn), 2);
     }
     fixture_close(&fixture);
 }

@@ -32,6 +32,10 @@ typedef int assign_emit_fn(void *context, uint32_t flow, uint32_t candidate, uin
 struct algorithm {
     const char *name;
     bool spray; // parts are a set to spray over, not paths of sub-flows
+    // True: flows are placed on the healthy fabric, and only parts whose path is broken are moved,
+    // to the backup that the healthy plan names; so a failure moves no flow that it does not touch.
+    // False: flows are placed anew on what lives.
+    bool repaired;
     int (*assign)(const struct assign_batch *batch, assign_emit_fn *emit, void *context);
 };
 
