@@ -17,8 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <zmq.h>
-
 #include <cmocka.h>
 
 #include "gossip_zmq_fake_core.h"

@@ -74,7 +74,7 @@ static int open_curve(struct gossip_zmq *carrier, const struct gossip_zmq_config
     self->on = true;
     memcpy(self->public_key, config->public_key, sizeof self->public_key);
     memcpy(self->secret_key, config->secret_key, sizeof self->secret_key);
-    int rc = keyring_copy(config->fleet, &carrier->peers.fleet);
+    int rc = keyring_copy(config->fleet, &carrier->peers.keyring.fleet);
     rc = rc != 0 ? rc : zap_allow(&carrier->zap, config->fleet);
     if (rc != 0) {
         return error_set(error, rc, "out of memory for the fleet's keys");
@@ -229,8 +229,8 @@ static void dispatch(struct gossip_zmq *carrier, uint64_t now_ns) {
 }
 
 static void take_body(struct gossip_zmq *carrier, uint64_t now_ns, zmq_msg_t *body) {
+    const char *key = zmq_msg_gets(body, "User-Id"), *ip = zmq_msg_gets(body, "Peer-Address");
     if (carrier->peers.self.on) {
-        const char *key = zmq_msg_gets(body, "User-Id");
         if (key == NULL || !zap_allows(&carrier->zap, key)) {
             carrier->zap.denied++;
             return;
@@ -241,8 +241,10 @@ static void take_body(struct gossip_zmq *carrier, uint64_t now_ns, zmq_msg_t *bo
         return;
     }
     carrier->stats.received++;
-    const char *ip = zmq_msg_gets(body, "Peer-Address");
     if (ip != NULL) {
+        if (carrier->peers.self.on) {
+            keyring_heard(&carrier->peers.keyring, ip, key);
+        }
         peers_heard_from(&carrier->peers, now_ns, ip);
     }
     gossip_receive(carrier->gossip, now_ns, zmq_msg_data(body), zmq_msg_size(body));

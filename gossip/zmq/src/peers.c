@@ -89,7 +89,7 @@ static int make_sockets(struct peers *peers, struct peer *peer) {
 static void start(struct peers *peers, struct peer *peer, uint64_t now_ns) {
     const char *key = "";
     if (peers->self.on) {
-        key = keyring_key_of(&peers->fleet, peers->gossip, peer->address, peer->key_turn++);
+        key = keyring_key_of(&peers->keyring, peers->gossip, peer->address, peer->key_turn++);
     }
     if (key != NULL) {
         memcpy(peer->server_key, key, strlen(key) + 1);
@@ -169,7 +169,7 @@ void peers_close_all(struct peers *peers) {
             forget(peers, &peers->list[i], 0);
         }
     }
-    curve_keys_fini(&peers->fleet);
+    curve_keys_fini(&peers->keyring.fleet);
 }
 
 void peers_follow(struct peers *peers, uint64_t now_ns) {
@@ -333,23 +333,27 @@ void peers_heard_from(struct peers *peers, uint64_t now_ns, const char *ip) {
     for (uint32_t i = 0; i < PEERS_MAX; i++) {
         struct peer *peer = &peers->list[i];
         if (peer->state == PEER_NONE || peer->state == PEER_CONNECTED ||
-            now_ns - peer->state_at_ns < KICK_AGE_NS || strcmp(peer->ip, ip) != 0) {
+            strcmp(peer->ip, ip) != 0) {
             continue;
         }
-        restart(peers, peer, now_ns);
+        // Without a key nothing was tried yet; perhaps this was the first word with it.
+        bool keyless = peers->self.on && peer->server_key[0] == '\0';
+        if (keyless || now_ns - peer->state_at_ns >= KICK_AGE_NS) {
+            restart(peers, peer, now_ns);
+        }
     }
 }
 
 void peers_set_keys(struct peers *peers, uint64_t now_ns, const struct curve_keys *fleet) {
-    curve_keys_fini(&peers->fleet);
-    peers->fleet = *fleet;
+    curve_keys_fini(&peers->keyring.fleet);
+    peers->keyring.fleet = *fleet;
     for (uint32_t i = 0; i < PEERS_MAX; i++) {
         struct peer *peer = &peers->list[i];
         if (peer->state == PEER_NONE) {
             continue;
         }
         peer->key_turn = 0;
-        bool known = keyring_has(&peers->fleet, peer->server_key);
+        bool known = keyring_has(&peers->keyring, peer->server_key);
         if (peer->state == PEER_CONNECTED && !known) {
             came_down(peers, peer, now_ns);
         }

@@ -28,6 +28,7 @@
 #include "address.h"
 #include "gossip/gossip.h"
 #include "gossip_zmq/gossip_zmq.h"
+#include "keyring.h"
 #include "model/time.h"
 #include "sockets.h"
 
@@ -69,7 +70,7 @@ struct peers {
     int epoll;             // borrowed; holds each monitor, tagged with the peer's index
     uint32_t monitor_number;
     struct curve_identity self;
-    struct curve_keys fleet;          // owned
+    struct keyring keyring;
     char source[ADDRESS_IP_SIZE + 2]; // "10.255.0.1", "[fd00::1]", "" for any
     uint32_t neighbour_generation;
     bool followed; // neighbour_generation is valid

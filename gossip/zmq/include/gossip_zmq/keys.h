@@ -8,9 +8,10 @@
 //   h1      Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID
 //   *       JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6
 //
-// Any key in it may connect. To a peer, the agent expects the key of that host: the host is found
-// by the address column, else by the name that the member with this address gave itself. So only
-// seeds need the address column: nothing is known of them before they have answered. `*` is a key
+// Any key in it may connect. To a peer, the agent expects the key of that host: the key whose line
+// has this address, or whose host is the name that the member at this address gave itself, or with
+// which that IP address has already spoken to us. So only seeds need the address column: nothing is
+// known of them before they have answered. `*` is a key
 // that every host may have (one shared key pair: the simplest fleet, without a way to lock one host
 // out). A host may have several lines: old and new key during a rotation, tried in turn.
 //

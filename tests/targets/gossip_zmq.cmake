@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+
+# The fake core stands in for the library `gossip`: it defines the functions that the carrier calls.
+srv6_test(test_gossip_zmq LABEL unit
+  SOURCES unit/test_gossip_zmq.c unit/gossip_zmq_fake_core.c
+  LIBRARIES gossip_zmq model)
+srv6_test(test_gossip_zmq_keys LABEL unit SOURCES unit/test_gossip_zmq_keys.c LIBRARIES gossip_zmq model)
+srv6_test(test_gossip_zmq_cores LABEL unit TIMEOUT 120
+  SOURCES unit/test_gossip_zmq_cores.c LIBRARIES gossip_zmq gossip model)
+
+add_executable(bench_gossip bench/bench_gossip.c bench/bench_gossip_host.c bench/bench_gossip_floor.c)
+set_target_properties(bench_gossip PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_link_libraries(bench_gossip PRIVATE srv6_options gossip_zmq gossip model PkgConfig::ZMQ PkgConfig::JANSSON)
