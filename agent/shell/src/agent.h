@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon as a whole: what start.c opens, loop.c runs, and the views read. Inside of srv6-agent
+// only.
+//
+//   wake-up (timer, gossip, probes, NIC counters, signal, control) -> agent_step -> effects:
+//     nic_apply, then gossip, then probes; then the log
+//
+// One thread owns all of it.
+#ifndef AGENT_SHELL_AGENT_H
+#define AGENT_SHELL_AGENT_H
+
+#include <uv.h>
+
+#include "agent_core/engine.h"
+#include "agent_shell/config.h"
+#include "agent_shell/control.h"
+#include "agent_shell/events.h"
+#include "agent_shell/log.h"
+#include "agent_shell/probe_io.h"
+#include "gossip_zmq/gossip_zmq.h"
+#include "nicdrv/nic.h"
+
+struct agent {
+    struct config config;
+    struct log *log;
+    struct events *events;
+    struct engine *engine;
+    struct gossip_zmq *carrier;
+    struct probe_io *probe; // NULL while it cannot be opened
+    struct nic *nics[ENGINE_PORTS_MAX];
+    struct probe_port ports[ENGINE_PORTS_MAX];
+    uint32_t port_count;
+    uint64_t nonce; // of probes
+    uint64_t started_at_ns;
+    uint32_t nic_failed;      // bit per port: tell the engine
+    uint64_t gossip_received; // by the core when it was last looked at
+    bool gossip_more;         // the carrier's budget ran out
+    bool seeds_warned;
+    bool stopping;
+    const struct fabric *fabric; // the active one when the ports were last looked at
+
+    uv_loop_t loop;
+    struct control *control;
+    int timer_fd;
+    int probe_fd;         // an epoll descriptor around that of `probe`, which may be opened anew
+    uint64_t timer_at_ns; // what the timer is armed for
+    uv_poll_t timer, gossip, probes;
+    uv_timer_t meter;
+    uv_prepare_t prepare;
+    uv_idle_t busy; // keeps the loop turning while gossip_more
+    uv_signal_t hangup, terminate, interrupt;
+};
+
+// ---- start.c
+// Returns the exit code of the tool; what was wrong has been printed.
+int agent_check(const char *config_path);
+int agent_open(struct agent *agent, const char *config_path);
+void agent_close(struct agent *agent);
+void agent_engine_config(const struct agent *agent, const struct fabric *fabric,
+                         struct engine_config *out);
+int agent_open_probes(struct agent *agent, struct error *error);
+// Loads the fleet's public keys; empty when CURVE is off.
+int agent_load_keys(const struct config *config, struct curve_keys *out, struct error *error);
+
+// ---- effects.c
+// One step of the engine with its effects carried out. The engine's verdict on the event.
+int agent_step(struct agent *agent, const struct engine_event *event, struct error *error);
+// Logs it and keeps it as an event.
+void agent_tell(struct agent *agent, enum log_level level, const char *kind, const char *subject,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
+void agent_drain_probes(struct agent *agent);
+void agent_work_gossip(struct agent *agent); // carrier first, then the engine
+void agent_read_nics(struct agent *agent);
+
+// ---- loop.c
+int agent_run(struct agent *agent, struct error *error);
+
+// ---- reload.c
+void agent_reload(struct agent *agent);
+
+// ---- views and commands: results for the control socket, owned by the caller
+json_t *agent_answer(void *context, const char *command, json_t *arguments,
+                     struct control_refusal *refusal);
+// Fills the refusal and returns NULL.
+json_t *refuse(struct control_refusal *refusal, int exit_code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+typedef json_t *view_fn(struct agent *agent, json_t *arguments, struct control_refusal *refusal);
+view_fn view_status, view_members, view_links, view_jobs, view_flows, view_rules, view_paths,
+    view_why, view_trace, command_job_submit, command_job_remove, command_drain, command_capacity;
+
+json_t *link_name_json(const struct fabric *fabric, link_id link);
+json_t *sids_json(const struct sid_list *sids);
+const char *probe_state_name(enum probe_state state);
+// Adds "nodes", "links" and "sids" of a path to `object`.
+void path_to_json(const struct fabric *fabric, const struct path *path, json_t *object);
+// A job as JSON (the control socket's form) -> job; -EINVAL with the reason.
+int job_from_json(json_t *from, struct job *out, struct error *error);
+
+#endif

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine wants done is done here, in the order that lets traffic move before peers are
+// told: NIC, gossip, probes, log.
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agent.h"
+#include "agent_shell/clock.h"
+
+#define PROBE_ROUNDS 4 // of draining in one turn: a flood must not starve the loop
+#define QPS_MAX 4096   // seen sending since the last look
+#define COUNTERS_MAX (1U << 16)
+
+void agent_tell(struct agent *agent, enum log_level level, const char *kind, const char *subject,
+                const char *format, ...) {
+    char text[ERROR_TEXT_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    uint64_t wall_ns = clock_wall_ns();
+    log_event(agent->log, wall_ns, level, kind, subject, text);
+    events_add(agent->events, wall_ns, clock_now_ns(), level, kind, subject, text);
+}
+
+static enum log_level note_level(enum engine_note_level level) {
+    switch (level) {
+    case NOTE_DEBUG:
+        return LOG_DEBUG;
+    case NOTE_INFO:
+        return LOG_INFO;
+    case NOTE_WARNING:
+        return LOG_WARNING;
+    case NOTE_ALARM:
+        return LOG_ALARM;
+    }
+    return LOG_ALARM;
+}
+
+static void apply_rules(struct agent *agent, const struct engine_effects *effects) {
+    for (uint32_t i = 0; i < agent->port_count; i++) {
+        struct error error = {0};
+        if (!effects->nic_dirty[i] ||
+            nic_apply(agent->nics[i], engine_rules(agent->engine, i), &error) == 0) {
+            continue;
+        }
+        agent->nic_failed |= 1U << i;
+        agent_tell(agent, LOG_WARNING, "nic_failed", agent->nics[i]->device, "%s", error.text);
+    }
+}
+
+// Lets the carrier move messages; remembers whether the core has heard anything new.
+static bool carry(struct agent *agent) {
+    struct gossip_stats stats;
+    agent->gossip_more = gossip_zmq_work(agent->carrier, clock_now_ns());
+    gossip_stats(engine_gossip(agent->engine), &stats);
+    bool news = stats.messages_received != agent->gossip_received;
+    agent->gossip_received = stats.messages_received;
+    return news;
+}
+
+// A probe's return rarely changes anything; the carrier is asked once for a whole batch of them.
+static bool wants_gossip(const struct engine_event *event, const struct engine_effects *effects) {
+    bool quiet = event->kind == ENGINE_PROBE_RETURNED || event->kind == ENGINE_PROBE_FAILED;
+    for (uint32_t i = 0; quiet && i < ENGINE_PORTS_MAX; i++) {
+        quiet = !effects->nic_dirty[i];
+    }
+    return !quiet || effects->note_count > 0;
+}
+
+static int step_once(struct agent *agent, const struct engine_event *event, struct error *error,
+                     bool *news) {
+    struct engine_effects effects;
+    int rc = engine_step(agent->engine, clock_now_ns(), event, &effects, error);
+    apply_rules(agent, &effects);
+    if (wants_gossip(event, &effects) && carry(agent)) {
+        *news = true;
+    }
+    if (effects.probe_count > 0 && agent->probe != NULL) {
+        probe_io_send(agent->probe, clock_now_ns(), effects.probes, effects.probe_count);
+    }
+    for (uint32_t i = 0; i < effects.note_count; i++) {
+        const struct engine_note *note = &effects.notes[i];
+        agent_tell(agent, note_level(note->level), note->kind, note->subject, "%s", note->text);
+    }
+    return rc;
+}
+
+static void follow_up(struct agent *agent, bool news) {
+    bool ignored = false;
+    while (agent->nic_failed != 0) {
+        uint32_t port = (uint32_t)__builtin_ctz(agent->nic_failed);
+        struct engine_event event = {.kind = ENGINE_NIC_FAILED, .port = port};
+        agent->nic_failed &= agent->nic_failed - 1;
+        (void)step_once(agent, &event, NULL, &news);
+    }
+    if (news) { // what comes in while this runs is taken in the loop's next turn
+        struct engine_event event = {.kind = ENGINE_GOSSIP};
+        (void)step_once(agent, &event, NULL, &ignored);
+        agent->gossip_more = agent->gossip_more || ignored;
+    }
+}
+
+int agent_step(struct agent *agent, const struct engine_event *event, struct error *error) {
+    bool news = false;
+    int rc = step_once(agent, event, error, &news);
+    follow_up(agent, news);
+    return rc;
+}
+
+void agent_work_gossip(struct agent *agent) {
+    struct engine_event event = {.kind = ENGINE_GOSSIP};
+    (void)carry(agent);
+    (void)agent_step(agent, &event, NULL);
+}
+
+void agent_drain_probes(struct agent *agent) {
+    for (int round = 0; round < PROBE_ROUNDS && agent->probe != NULL; round++) {
+        struct probe_outcome outcome;
+        bool any = false;
+        probe_io_work(agent->probe, clock_now_ns());
+        while (probe_io_take(agent->probe, &outcome)) {
+            struct engine_event event = {.kind = outcome.failed ? ENGINE_PROBE_FAILED
+                                                                : ENGINE_PROBE_RETURNED,
+                                         .probe = outcome.result};
+            (void)agent_step(agent, &event, NULL);
+            any = true;
+        }
+        if (!any) {
+            return;
+        }
+    }
+}
+
+// ---- the NIC's side
+
+struct qp_list {
+    struct nic_qp *qps;
+    uint32_t count;
+};
+
+static void add_qp(void *context, const struct nic_qp *qp) {
+    struct qp_list *list = context;
+    if (list->count < QPS_MAX) {
+        list->qps[list->count++] = *qp;
+    }
+}
+
+static void read_qps(struct agent *agent, uint32_t port) {
+    struct nic *nic = agent->nics[port];
+    struct qp_list list = {calloc(QPS_MAX, sizeof(struct nic_qp)), 0};
+    if (list.qps != NULL && nic->driver->qps != NULL && nic->driver->qps(nic, add_qp, &list) == 0 &&
+        list.count > 0) {
+        struct engine_event event = {.kind = ENGINE_QPS, .qps = {port, list.qps, list.count}};
+        (void)agent_step(agent, &event, NULL);
+    }
+    free(list.qps);
+}
+
+struct counter_list {
+    struct nic_counter *counters;
+    uint32_t count, capacity;
+};
+
+static void add_counter(void *context, const struct nic_counter *counter) {
+    struct counter_list *list = context;
+    if (list->count < list->capacity) {
+        list->counters[list->count++] = *counter;
+    }
+}
+
+static void read_counters(struct agent *agent, uint32_t port) {
+    struct nic *nic = agent->nics[port];
+    uint32_t capacity = 0;
+    for (uint32_t i = 0; i < nic->applied.rule_count; i++) {
+        capacity += nic->applied.rules[i].path_count;
+    }
+    capacity = capacity < COUNTERS_MAX ? capacity : COUNTERS_MAX;
+    struct counter_list list = {calloc((size_t)capacity + 1, sizeof(struct nic_counter)), 0,
+                                capacity};
+    if (list.counters != NULL && nic->driver->counters(nic, add_counter, &list) == 0 &&
+        list.count > 0) {
+        struct engine_event event = {.kind = ENGINE_COUNTERS,
+                                     .counters = {port, list.counters, list.count}};
+        (void)agent_step(agent, &event, NULL);
+    }
+    free(list.counters);
+}
+
+void agent_read_nics(struct agent *agent) {
+    for (uint32_t i = 0; i < agent->port_count; i++) {
+        read_qps(agent, i);
+        read_counters(agent, i);
+    }
+}
