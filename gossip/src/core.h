@@ -141,7 +141,7 @@ enum own_phase { OWN_LISTENING, OWN_ACTIVE, OWN_MUTED, OWN_LEFT };
 struct gossip {
     struct gossip_config config; // defaults filled in; seeds copied below
     char (*seeds)[GOSSIP_ADDRESS_SIZE];
-    uint32_t seed_count;
+    uint32_t seed_count, next_seed;
     struct rng rng;
     uint64_t hash_seed, now_ns;
     struct gossip_stats stats;

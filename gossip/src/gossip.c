@@ -77,6 +77,7 @@ static void start_timers(struct gossip *gossip) {
     gossip->ping_at_ns = gossip->now_ns + rng_below(&gossip->rng, config->ping_interval_ns);
     gossip->digest_at_ns = gossip->now_ns + rng_below(&gossip->rng, config->digest_interval_ns);
     gossip->contact_at_ns = gossip->now_ns;
+    gossip->next_seed = (uint32_t)rng_below(&gossip->rng, SEEDS_MAX);
     gossip->trusted_from_ns = gossip->now_ns;
     gossip->serve_at_ns = gossip->now_ns;
     gossip->serve_tokens = SERVE_BURST;

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#define SEED_TRIES 3
 #define CONTACT_FLEET 8 // members that together try as often as one per CONTACT_NS each
 
 // A message with one list, opened when the first item comes.
@@ -139,12 +140,13 @@ void repair_contact(struct gossip *gossip) {
     if (dead != NULL) {
         repair_send_digest(gossip, dead->address);
     }
-    if (gossip->seed_count == 0) {
-        return;
-    }
-    const char *seed = gossip->seeds[rng_below(&gossip->rng, gossip->seed_count)];
-    if (!gossip->answered || !is_live_address(gossip, seed)) {
-        repair_send_digest(gossip, seed);
+    // Until somebody answered several seeds at once: some may be down. Later one in turn is enough.
+    uint32_t tries = gossip->answered ? 1 : SEED_TRIES;
+    for (uint32_t i = 0; i < tries && i < gossip->seed_count; i++) {
+        const char *seed = gossip->seeds[gossip->next_seed++ % gossip->seed_count];
+        if (!gossip->answered || !is_live_address(gossip, seed)) {
+            repair_send_digest(gossip, seed);
+        }
     }
 }
 

@@ -100,11 +100,12 @@ static void disturb(void) {
 }
 
 static void heal(void) {
-    net_heal(&net);
     if (net.hosts[0].core == NULL) { // a host that met nobody yet needs a seed that lives
         model_restarted(&model, 0);
         net_start(&net, 0);
+        net_run(&net, 500 * NS_PER_MS);
     }
+    net_heal(&net);
     for (uint32_t i = 0; i < net.count; i++) {
         net_pause(&net, i, false);
     }
