@@ -5,3 +5,5 @@ srv6_test(test_control LABEL unit SOURCES unit/test_control.c LIBRARIES control_
 srv6_test(test_ctl_options LABEL unit SOURCES unit/test_ctl_options.c LIBRARIES ctl_core)
 srv6_test(test_ctl_view LABEL unit SOURCES unit/test_ctl_view.c LIBRARIES ctl_core)
 srv6_test(test_ctl_import LABEL unit SOURCES unit/test_ctl_import.c LIBRARIES ctl_core)
+srv6_test(test_top LABEL unit SOURCES unit/test_top.c LIBRARIES top_core)
+srv6_test(test_drill LABEL unit SOURCES unit/test_drill.c LIBRARIES drill_core)
