@@ -6,20 +6,24 @@
 //             [--no-check 1]      without a UDP checksum (IPv6): for a destination that changes
 //   roce recv FILE        counts what arrives until SIGTERM, then writes one line for each kind:
 //                         <family> <qp> <sport> <tos> <packets> <missing PSNs>
-//   roce flood DESTINATION [--size BYTES] [--seconds S] [--qps N]
-//                         sends as fast as one core can; prints packets, seconds, CPU seconds
+//   roce race WAYS NETNS DESTINATION [NETNS DESTINATION]... [--count ROUNDS] [--ms N] [--size
+//   BYTES] [--qps N]
+//                         sends as fast as one core can, each way in turn for --ms milliseconds;
+//                         prints for each round the packets per second of the ways, at the end
+//                         "sent" and the packets of each
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/udp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,10 +32,11 @@
 #define BTH_BYTES 12
 #define SIZE_MAX_BYTES 9000
 #define FLOOD_BATCH 64
+#define WAYS_MAX 8
 #define KINDS_MAX 4096
 
 struct options {
-    uint32_t qp, count, size, gap_us, qps, seconds;
+    uint32_t qp, count, size, gap_us, qps, ms;
     int sport, tos, no_check; // no_check: the destination changes on the way
 };
 
@@ -54,7 +59,7 @@ static uint64_t now_ns(void) {
 }
 
 static struct options parse_options(char **arguments) {
-    struct options options = {.qp = 17, .count = 1, .size = 64, .qps = 16, .seconds = 1};
+    struct options options = {.qp = 17, .count = 1, .size = 64, .qps = 16, .ms = 10};
     for (; arguments[0] != NULL; arguments += 2) {
         if (arguments[1] == NULL) {
             fprintf(stderr, "roce: %s: a value is missing\n", arguments[0]);
@@ -71,8 +76,8 @@ static struct options parse_options(char **arguments) {
             options.gap_us = value;
         } else if (strcmp(arguments[0], "--qps") == 0) {
             options.qps = value;
-        } else if (strcmp(arguments[0], "--seconds") == 0) {
-            options.seconds = value;
+        } else if (strcmp(arguments[0], "--ms") == 0) {
+            options.ms = value;
         } else if (strcmp(arguments[0], "--sport") == 0) {
             options.sport = (int)value;
         } else if (strcmp(arguments[0], "--tos") == 0) {
@@ -148,32 +153,79 @@ static int send_some(const char *destination, const struct options *options) {
     return 0;
 }
 
-static int flood(const char *destination, const struct options *options) {
-    static uint8_t packets[FLOOD_BATCH][SIZE_MAX_BYTES];
-    static struct iovec parts[FLOOD_BATCH];
-    static struct mmsghdr messages[FLOOD_BATCH];
-    int udp = open_sender(destination, options);
-    for (uint32_t i = 0; i < FLOOD_BATCH; i++) {
-        write_bth(packets[i], 1000 + i % options->qps, i);
-        parts[i] = (struct iovec){packets[i], options->size};
-        messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
+// One way of sending: a socket in its own network namespace.
+struct way {
+    int udp;
+    double sent;
+};
+
+// The socket stays in the namespace where it was made.
+static int open_in_namespace(const char *path, const char *destination,
+                             const struct options *options) {
+    int netns = open(path, O_RDONLY | O_CLOEXEC);
+    if (netns < 0 || setns(netns, CLONE_NEWNET) < 0) {
+        fail(path);
     }
-    struct rusage before, after;
-    uint64_t sent = 0, start_ns = now_ns(), end_ns = start_ns + options->seconds * 1000000000ULL;
-    getrusage(RUSAGE_SELF, &before);
-    while (now_ns() < end_ns) {
+    close(netns);
+    return open_sender(destination, options);
+}
+
+// Packets per second over about `ms`.
+static double flood(int udp, struct mmsghdr *messages, uint32_t ms, double *all) {
+    uint64_t sent = 0, start_ns = now_ns(), now, end_ns = start_ns + ms * 1000000ULL;
+    do {
         int count = sendmmsg(udp, messages, FLOOD_BATCH, 0);
         if (count < 0 && errno != ENOBUFS && errno != EAGAIN) {
             fail("sendmmsg");
         }
         sent += count > 0 ? (uint64_t)count : 0;
+        now = now_ns();
+    } while (now < end_ns);
+    *all += (double)sent;
+    return 1e9 * (double)sent / (double)(now - start_ns);
+}
+
+static int race(char **arguments) {
+    static uint8_t packets[FLOOD_BATCH][SIZE_MAX_BYTES];
+    static struct iovec parts[FLOOD_BATCH];
+    static struct mmsghdr messages[FLOOD_BATCH];
+    uint32_t way_count = (uint32_t)strtoul(arguments[0], NULL, 0);
+    struct way ways[WAYS_MAX] = {0};
+    if (way_count == 0 || way_count > WAYS_MAX) {
+        fprintf(stderr, "roce: race: 1 to %d ways\n", WAYS_MAX);
+        return 2;
     }
-    getrusage(RUSAGE_SELF, &after);
-    double cpu = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) +
-                 (double)(after.ru_stime.tv_sec - before.ru_stime.tv_sec) +
-                 1e-6 * (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec +
-                                 after.ru_stime.tv_usec - before.ru_stime.tv_usec);
-    printf("%llu %.6f %.6f\n", (unsigned long long)sent, 1e-9 * (double)(now_ns() - start_ns), cpu);
+    char **after = arguments + 1;
+    for (uint32_t i = 0; i < 2 * way_count; i++) {
+        if (*after++ == NULL) {
+            fprintf(stderr, "roce: race: NETNS and DESTINATION of each way\n");
+            return 2;
+        }
+    }
+    struct options options = parse_options(after);
+    for (uint32_t i = 0; i < FLOOD_BATCH; i++) {
+        write_bth(packets[i], 1000 + i % options.qps, i);
+        parts[i] = (struct iovec){packets[i], options.size};
+        messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
+    }
+    for (uint32_t w = 0; w < way_count; w++) {
+        ways[w].udp = open_in_namespace(arguments[1 + 2 * w], arguments[2 + 2 * w], &options);
+    }
+    for (uint32_t round = 0; round < options.count && !stopped; round++) {
+        double rate[WAYS_MAX];
+        for (uint32_t i = 0; i < way_count; i++) {
+            uint32_t w = (round + i) % way_count; // none is always the first
+            rate[w] = flood(ways[w].udp, messages, options.ms, &ways[w].sent);
+        }
+        for (uint32_t w = 0; w < way_count; w++) {
+            printf("%.0f%c", rate[w], w + 1 == way_count ? '\n' : ' ');
+        }
+    }
+    printf("sent");
+    for (uint32_t w = 0; w < way_count; w++) {
+        printf(" %.0f", ways[w].sent);
+    }
+    printf("\n");
     return 0;
 }
 
@@ -289,10 +341,9 @@ int main(int count, char **arguments) {
         struct options options = parse_options(arguments + 3);
         return send_some(arguments[2], &options);
     }
-    if (count >= 3 && strcmp(arguments[1], "flood") == 0) {
-        struct options options = parse_options(arguments + 3);
-        return flood(arguments[2], &options);
+    if (count >= 5 && strcmp(arguments[1], "race") == 0) {
+        return race(arguments + 2);
     }
-    fprintf(stderr, "usage: roce send|flood DESTINATION [options] | roce recv FILE\n");
+    fprintf(stderr, "usage: roce send DESTINATION ... | recv FILE | race WAYS ...\n");
     return 2;
 }
