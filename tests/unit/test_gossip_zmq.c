@@ -244,15 +244,23 @@ static void a_peer_that_reads_nothing_is_behind_and_memory_stays_bounded(void **
 static void the_least_recently_used_stranger_gives_way(void **state) {
     struct bed *bed = *state;
     open_host(bed, 0, false);
-    for (int i = 0; i < 40; i++) {
+    open_host(bed, 1, false);
+    fake_say(bed->hosts[0].core, bed->hosts[1].address, "hello", 5);
+    WAIT_UNTIL(bed, stats_of(bed, 0).connections == 1);
+    for (int i = 0; i < 100; i++) { // peers.h: room for 48 peers, 16 of them strangers
         char address[GOSSIP_ADDRESS_SIZE];
         snprintf(address, sizeof address, "tcp://127.0.0.1:%d", 20000 + i);
         fake_say(bed->hosts[0].core, address, "x", 1);
+        if (i == 50) { // what is in use stays
+            assert_int_equal(stats_of(bed, 0).disconnected, 0);
+        }
+        if (i <= 50) {
+            fake_say(bed->hosts[0].core, bed->hosts[1].address, "again", 5);
+        }
+        turn(bed);
     }
-    open_host(bed, 1, false);
-    fake_say(bed->hosts[0].core, bed->hosts[1].address, "hello", 5);
-    WAIT_UNTIL(bed, bed->hosts[1].core->received == 1);
-    assert_int_equal(stats_of(bed, 0).connections, 1);
+    assert_int_equal(stats_of(bed, 0).disconnected, 1); // what is no longer used goes
+    assert_int_equal(bed->hosts[0].core->lost, 0);      // closed by us, not lost
 }
 
 static void an_address_that_is_not_numeric_tcp_is_never_opened(void **state) {
@@ -443,6 +451,7 @@ static void a_client_without_curve_is_refused_and_counted(void **state) {
     WAIT_UNTIL(bed, stats_of(bed, 0).handshake_failed >= 2); // it tries again, and fails again
     assert_int_equal(bed->hosts[0].core->received, 0);
     assert_int_equal(bed->hosts[1].core->connected, 0);
+    assert_int_equal(bed->hosts[1].core->lost, 0); // never connected, so never lost
 }
 
 static void a_client_that_expects_another_server_key_does_not_connect(void **state) {
@@ -453,6 +462,7 @@ static void a_client_that_expects_another_server_key_does_not_connect(void **sta
     connect_neighbours(bed, 1, 0);
     WAIT_UNTIL(bed, stats_of(bed, 0).handshake_failed >= 1);
     assert_int_equal(bed->hosts[1].core->connected, 0);
+    assert_int_equal(bed->hosts[1].core->lost, 0); // never connected, so never lost
 }
 
 static void a_key_that_is_not_in_the_list_is_denied_and_the_agent_stays_responsive(void **state) {
@@ -465,6 +475,7 @@ static void a_key_that_is_not_in_the_list_is_denied_and_the_agent_stays_responsi
     connect_neighbours(bed, 2, 0);
     WAIT_UNTIL(bed, stats_of(bed, 0).denied_keys >= 2); // tried again after the first refusal
     assert_int_equal(bed->hosts[2].core->connected, 0);
+    assert_int_equal(bed->hosts[2].core->lost, 0); // never connected, so never lost
     fake_say(bed->hosts[1].core, bed->hosts[0].address, "hello", 5);
     WAIT_UNTIL(bed, bed->hosts[0].core->received == 1);
     assert_memory_equal(bed->hosts[0].core->last, "hello", 5);
@@ -537,6 +548,53 @@ static void the_key_of_a_member_is_found_by_the_name_it_gave_itself(void **state
     WAIT_UNTIL(bed, core->connected == 1);
 }
 
+static void the_key_of_a_joiner_is_the_one_that_it_spoke_with(void **state) {
+    struct bed *bed = *state;
+    bed->keys[1].address[0] = '\0'; // host 0 knows nothing of host 1, which knows its seed
+    open_host(bed, 0, true);
+    open_host(bed, 1, true);
+    connect_neighbours(bed, 0, 1);
+    turn(bed);
+    fake_say(bed->hosts[1].core, bed->hosts[0].address, "join", 4);
+    WAIT_UNTIL(bed, bed->hosts[0].core->connected == 1);
+    fake_say(bed->hosts[0].core, bed->hosts[1].address, "welcome", 7);
+    WAIT_UNTIL(bed, bed->hosts[1].core->received == 1);
+}
+
+static void a_shared_key_serves_every_host(void **state) {
+    struct bed *bed = *state;
+    for (int i = 0; i < 2; i++) {
+        memcpy(bed->hosts[i].public_key, bed->hosts[3].public_key, CURVE_KEY_TEXT_SIZE);
+        memcpy(bed->hosts[i].secret_key, bed->hosts[3].secret_key, CURVE_KEY_TEXT_SIZE);
+    }
+    bed->keys[0] = (struct curve_key){.host = "*"};
+    memcpy(bed->keys[0].public_key, bed->hosts[3].public_key, CURVE_KEY_TEXT_SIZE);
+    bed->fleet.count = 1;
+    open_host(bed, 0, true);
+    open_host(bed, 1, true);
+    connect_neighbours(bed, 0, 1);
+    WAIT_UNTIL(bed, bed->hosts[0].core->connected == 1);
+}
+
+static void a_peer_on_ipv6_is_reached(void **state) {
+    struct bed *bed = *state;
+    int probe = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    socklen_t size = sizeof any;
+    if (probe < 0 || bind(probe, (struct sockaddr *)&any, size) != 0) {
+        skip(); // no IPv6 here
+    }
+    assert_int_equal(getsockname(probe, (struct sockaddr *)&any, &size), 0);
+    close(probe); // its port is ours now, but for an unlikely race
+    snprintf(bed->hosts[0].address, GOSSIP_ADDRESS_SIZE, "tcp://[::1]:%d", ntohs(any.sin6_port));
+    snprintf(bed->hosts[1].address, GOSSIP_ADDRESS_SIZE, "tcp://[::]:%d",
+             ntohs(any.sin6_port) == 65535 ? 1024 : ntohs(any.sin6_port) + 1);
+    open_host(bed, 0, false);
+    open_host(bed, 1, false);
+    fake_say(bed->hosts[1].core, bed->hosts[0].address, "six", 3);
+    WAIT_UNTIL(bed, bed->hosts[0].core->received == 1);
+}
+
 static void a_polite_leave_is_still_sent_at_close(void **state) {
     struct bed *bed = *state;
     open_host(bed, 0, true);
@@ -605,6 +663,9 @@ int main(void) {
         CASE(a_host_changes_its_key_while_old_and_new_are_allowed),
         CASE(a_bad_key_in_a_new_list_is_named_and_changes_nothing),
         CASE(the_key_of_a_member_is_found_by_the_name_it_gave_itself),
+        CASE(the_key_of_a_joiner_is_the_one_that_it_spoke_with),
+        CASE(a_shared_key_serves_every_host),
+        CASE(a_peer_on_ipv6_is_reached),
         CASE(a_polite_leave_is_still_sent_at_close),
         CASE(the_budget_of_a_turn_is_64_messages_and_nothing_is_forgotten),
     };
