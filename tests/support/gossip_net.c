@@ -18,13 +18,24 @@ void net_init(struct gossip_net *net, uint32_t hosts, uint64_t seed) {
     for (uint32_t i = 0; i < hosts; i++) {
         snprintf(net->hosts[i].name, sizeof net->hosts[i].name, "n%u", i);
         snprintf(net->hosts[i].address, sizeof net->hosts[i].address, "mem://n%u", i);
+        net->hosts[i].waiting = calloc(NET_WAITING_MAX, sizeof(struct net_message));
+        assert(net->hosts[i].waiting != NULL);
         snprintf(net->hosts[i].rack, sizeof net->hosts[i].rack, "rack%u", i / 4);
     }
+}
+
+static void drop_waiting(struct net_host *host) {
+    for (uint32_t i = 0; i < host->waiting_count; i++) {
+        free(host->waiting[i].bytes);
+    }
+    host->waiting_count = 0;
 }
 
 void net_fini(struct gossip_net *net) {
     for (uint32_t i = 0; i < net->count; i++) {
         gossip_close(net->hosts[i].core);
+        drop_waiting(&net->hosts[i]);
+        free(net->hosts[i].waiting);
     }
     for (uint32_t i = 0; i < net->heap_count; i++) {
         free(net->heap[i].bytes);
@@ -134,12 +145,11 @@ static void deliver(struct gossip_net *net) {
     struct net_message message = heap_pop(net);
     struct net_host *to = &net->hosts[message.to];
     net->now_ns = message.at_ns > net->now_ns ? message.at_ns : net->now_ns;
-    if (to->core != NULL && to->paused) {
-        message.at_ns = net->now_ns + 5 * NS_PER_MS; // looked at again later, in order
-        heap_push(net, message);
+    if (to->core != NULL && to->paused && to->waiting_count < NET_WAITING_MAX) {
+        to->waiting[to->waiting_count++] = message;
         return;
     }
-    if (to->core != NULL) {
+    if (to->core != NULL && !to->paused) {
         net->delivered++;
         gossip_receive(to->core, net->now_ns, message.bytes, message.size);
         drain(net, message.to);
@@ -231,6 +241,7 @@ void net_start(struct gossip_net *net, uint32_t host) {
 void net_kill(struct gossip_net *net, uint32_t host) {
     gossip_close(net->hosts[host].core);
     net->hosts[host].core = NULL;
+    drop_waiting(&net->hosts[host]);
     for (uint32_t i = 0; i < net->count && net->tells_lost; i++) {
         if (net->hosts[i].core != NULL && !net->hosts[i].paused) {
             gossip_peer_lost(net->hosts[i].core, net->now_ns, net->hosts[host].address);
@@ -246,7 +257,13 @@ void net_leave(struct gossip_net *net, uint32_t host) {
 }
 
 void net_pause(struct gossip_net *net, uint32_t host, bool paused) {
-    net->hosts[host].paused = paused;
+    struct net_host *sleeper = &net->hosts[host];
+    sleeper->paused = paused;
+    for (uint32_t i = 0; i < sleeper->waiting_count && !paused; i++) {
+        sleeper->waiting[i].at_ns = net->now_ns;
+        heap_push(net, sleeper->waiting[i]);
+    }
+    sleeper->waiting_count = paused ? sleeper->waiting_count : 0;
 }
 
 void net_split(struct gossip_net *net, uint32_t first) {

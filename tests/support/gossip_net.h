@@ -21,12 +21,16 @@ struct net_message {
     uint8_t *bytes;
 };
 
+#define NET_WAITING_MAX 1000 // at a paused host; more is lost
+
 struct net_host {
     struct gossip *core; // NULL: not running
     bool paused;
     uint32_t boots;
     char name[NAME_SIZE], address[GOSSIP_ADDRESS_SIZE], rack[NAME_SIZE];
     uint64_t hops_max; // of changes seen
+    struct net_message *waiting;
+    uint32_t waiting_count;
 };
 
 struct gossip_net {
