@@ -31,13 +31,17 @@ readonly COUNTERS_FILTER='
            steered_packets: $steered.packets,
            dropped_packets: $tx.dropped}]}'
 
+read_counters() {
+    read_namespaces | jq -c -s --slurpfile lab "$STATE/lab.json" "$COUNTERS_FILTER"
+}
+
 command_counters() {
     take_arguments 0 0
     allow_options --json
     need_root
     need_lab
     local counters
-    counters=$(read_namespaces | jq -c -s --slurpfile lab "$STATE/lab.json" "$COUNTERS_FILTER") ||
+    counters=$(read_counters) ||
         die $FAILED "cannot read the counters of the kernel"
     if [ -n "$JSON" ]; then
         echo "$counters"
