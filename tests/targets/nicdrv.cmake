@@ -11,3 +11,6 @@ target_link_libraries(nic_hold PRIVATE srv6_options nicdrv)
 
 add_test(NAME nic_ebpf COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/nic_ebpf.sh ${CMAKE_BINARY_DIR}/tests)
 set_tests_properties(nic_ebpf PROPERTIES LABELS lab TIMEOUT 180 SKIP_RETURN_CODE 77)
+
+srv6_test(test_nic_diff LABEL unit SOURCES unit/test_nic_diff.c LIBRARIES nicdrv TIMEOUT 10)
+srv6_test(test_nic_mem LABEL unit SOURCES unit/test_nic_mem.c LIBRARIES nicdrv TIMEOUT 10)
