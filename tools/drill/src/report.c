@@ -93,8 +93,11 @@ void report_write(const json_t *report, FILE *out) {
         tool_json_join(tool_json_array(report, "lost_events"), " ", hosts, sizeof hosts);
         say(out, "events were lost (the ring is too short): %s", hosts);
     }
+    bool judged = strcmp(tool_json_text(report, "status", "-"), "completed") == 0;
     say(out, "status: %s, %s", tool_json_text(report, "status", "-"),
-        tool_json_bool(report, "deviated", true) ? "deviated" : "held");
+        !judged                                    ? "not judged"
+        : tool_json_bool(report, "deviated", true) ? "deviated"
+                                                   : "held");
 }
 
 int report_print(const struct drill_request *request, json_t *report) {

@@ -242,7 +242,8 @@ static void value_row(struct top_rows *rows, const char *part, const char *key, 
         text_cell(row, "%s", json_string_value(value));
     } else if (json_is_number(value)) {
         struct top_cell *cell = number_cell(row, json_number_value(value));
-        if (length > 3 && strcmp(key + length - 3, "_ns") == 0) {
+        bool is_time = length > 3 && strcmp(key + length - 3, "_ns") == 0;
+        if (is_time && cell->number >= 0 && cell->number < 18446744073709551615.0) {
             tool_format_duration((uint64_t)cell->number, cell->text);
         } else {
             snprintf(cell->text, sizeof cell->text, "%.15g", cell->number);
