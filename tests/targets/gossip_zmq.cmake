@@ -3,9 +3,11 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 
 # The fake core stands in for the library `gossip`: it defines the functions that the carrier calls.
-srv6_test(test_gossip_zmq LABEL unit
-  SOURCES unit/test_gossip_zmq.c unit/gossip_zmq_fake_core.c
-  LIBRARIES gossip_zmq model)
+foreach(test test_gossip_zmq test_gossip_zmq_curve)
+  srv6_test(${test} LABEL unit
+    SOURCES unit/${test}.c unit/gossip_zmq_bed.c unit/gossip_zmq_fake_core.c
+    LIBRARIES gossip_zmq model)
+endforeach()
 srv6_test(test_gossip_zmq_keys LABEL unit SOURCES unit/test_gossip_zmq_keys.c LIBRARIES gossip_zmq model)
 srv6_test(test_gossip_zmq_cores LABEL unit TIMEOUT 120
   SOURCES unit/test_gossip_zmq_cores.c LIBRARIES gossip_zmq gossip model)

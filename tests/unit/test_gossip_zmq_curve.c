@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who may connect, and whom the carrier connects to.
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gossip_zmq_bed.h"
+
+static void a_client_without_curve_is_refused_and_counted(void **state) {
+    struct bed *bed = *state;
+    bed_open_host(bed, 0, true);
+    bed_open_host(bed, 1, false);
+    bed_connect_neighbours(bed, 1, 0);
+    WAIT_UNTIL(bed, bed_stats_of(bed, 0).handshake_failed >= 1);
+    fake_say(bed->hosts[1].core, bed->hosts[0].address, "let me in", 9);
+    WAIT_UNTIL(bed, bed_stats_of(bed, 0).handshake_failed >= 2); // it tries again, and fails again
+    assert_int_equal(bed->hosts[0].core->received, 0);
+    assert_int_equal(bed->hosts[1].core->connected, 0);
+    assert_int_equal(bed->hosts[1].core->lost, 0); // never connected, so never lost
+}
+
+static void a_client_that_expects_another_server_key_does_not_connect(void **state) {
+    struct bed *bed = *state;
+    bed_open_host(bed, 0, true);
+    memcpy(bed->keys[0].public_key, bed->hosts[2].public_key, CURVE_KEY_TEXT_SIZE);
+    bed_open_host(bed, 1, true);
+    bed_connect_neighbours(bed, 1, 0);
+    WAIT_UNTIL(bed, bed_stats_of(bed, 0).handshake_failed >= 1);
+    assert_int_equal(bed->hosts[1].core->connected, 0);
+    assert_int_equal(bed->hosts[1].core->lost, 0); // never connected, so never lost
+}
+
+static void a_key_that_is_not_in_the_list_is_denied_and_the_agent_stays_responsive(void **state) {
+    struct bed *bed = *state;
+    bed->fleet.count = 2; // host 0 knows hosts 0 and 1
+    bed_open_host(bed, 0, true);
+    bed_open_host(bed, 1, true);
+    bed->fleet.count = HOSTS_MAX;
+    bed_open_host(bed, 2, true);
+    bed_connect_neighbours(bed, 2, 0);
+    WAIT_UNTIL(bed, bed_stats_of(bed, 0).denied_keys >= 2); // tried again after the first refusal
+    assert_int_equal(bed->hosts[2].core->connected, 0);
+    assert_int_equal(bed->hosts[2].core->lost, 0); // never connected, so never lost
+    fake_say(bed->hosts[1].core, bed->hosts[0].address, "hello", 5);
+    WAIT_UNTIL(bed, bed->hosts[0].core->received == 1);
+    assert_memory_equal(bed->hosts[0].core->last, "hello", 5);
+}
+
+static void a_removed_key_is_denied_on_a_connection_that_already_stands(void **state) {
+    struct bed *bed = *state;
+    bed_open_host(bed, 0, true);
+    bed_open_host(bed, 1, true);
+    bed_connect_neighbours(bed, 1, 0);
+    bed_connect_neighbours(bed, 0, 1);
+    WAIT_UNTIL(bed, bed->hosts[1].core->connected == 1 && bed->hosts[0].core->connected == 1);
+    struct curve_keys without = {.keys = bed->keys, .count = 1};
+    struct error error = {0};
+    assert_int_equal(gossip_zmq_set_keys(bed->hosts[0].carrier, bed_now(), &without, &error), 0);
+    assert_int_equal(bed->hosts[0].core->lost, 1); // our side of it is closed at once
+    fake_say(bed->hosts[1].core, bed->hosts[0].address, "still me", 8);
+    WAIT_UNTIL(bed, bed_stats_of(bed, 0).denied_keys == 1);
+    assert_int_equal(bed->hosts[0].core->received, 0);
+}
+
+static void a_host_changes_its_key_while_old_and_new_are_allowed(void **state) {
+    struct bed *bed = *state;
+    bed_open_host(bed, 0, true);
+    bed_open_host(bed, 1, true);
+    bed_connect_neighbours(bed, 0, 1);
+    WAIT_UNTIL(bed, bed->hosts[0].core->connected == 1);
+    struct curve_key *extra = &bed->keys[HOSTS_MAX]; // a second line for h1
+    *extra = bed->keys[1];
+    memcpy(extra->public_key, bed->hosts[3].public_key, sizeof extra->public_key);
+    bed->fleet.count = HOSTS_MAX + 1;
+    struct error error = {0};
+    assert_int_equal(gossip_zmq_set_keys(bed->hosts[0].carrier, bed_now(), &bed->fleet, &error), 0);
+    assert_int_equal(bed->hosts[0].core->lost, 0); // the old key still holds
+    bed_close_host(bed, 1);
+    memcpy(bed->hosts[1].public_key, bed->hosts[3].public_key, CURVE_KEY_TEXT_SIZE);
+    memcpy(bed->hosts[1].secret_key, bed->hosts[3].secret_key, CURVE_KEY_TEXT_SIZE);
+    bed_open_host(bed, 1, true);
+    WAIT_UNTIL(bed, bed->hosts[0].core->connected == 2);
+    bed_connect_neighbours(bed, 1, 0);
+    WAIT_UNTIL(bed, bed->hosts[1].core->connected == 1);
+}
+
+static void a_bad_key_in_a_new_list_is_named_and_changes_nothing(void **state) {
+    struct bed *bed = *state;
+    bed_open_host(bed, 0, true);
+    bed_open_host(bed, 1, true);
+    struct curve_key bad[2] = {bed->keys[0], {.host = "h9", .public_key = "too short"}};
+    struct curve_keys list = {.keys = bad, .count = 2};
+    struct error error = {0};
+    assert_int_equal(gossip_zmq_set_keys(bed->hosts[0].carrier, bed_now(), &list, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "h9"));
+    bed_connect_neighbours(bed, 1, 0);
+    WAIT_UNTIL(bed, bed->hosts[1].core->connected == 1);
+}
+
+static void the_key_of_a_member_is_found_by_the_name_it_gave_itself(void **state) {
+    struct bed *bed = *state;
+    bed->keys[1].address[0] = '\0';
+    bed_open_host(bed, 0, true);
+    bed_open_host(bed, 1, true);
+    fake_say(bed->hosts[0].core, bed->hosts[1].address, "who are you", 11);
+    WAIT_UNTIL(bed, bed_stats_of(bed, 0).unreachable == 1); // nothing known of this address
+    struct gossip *core = bed->hosts[0].core;
+    core->members[0] = (struct gossip_member){.name = "h1",
+                                              .address = bed->hosts[1].address,
+                                              .state = GOSSIP_ALIVE};
+    core->member_count = 1;
+    bed_connect_neighbours(bed, 0, 1);
+    WAIT_UNTIL(bed, core->connected == 1);
+}
+
+static void the_key_of_a_joiner_is_the_one_that_it_spoke_with(void **state) {
+    struct bed *bed = *state;
+    bed->keys[1].address[0] = '\0'; // host 0 knows nothing of host 1, which knows its seed
+    bed_open_host(bed, 0, true);
+    bed_open_host(bed, 1, true);
+    bed_connect_neighbours(bed, 0, 1);
+    bed_turn(bed);
+    fake_say(bed->hosts[1].core, bed->hosts[0].address, "join", 4);
+    WAIT_UNTIL(bed, bed->hosts[0].core->connected == 1);
+    fake_say(bed->hosts[0].core, bed->hosts[1].address, "welcome", 7);
+    WAIT_UNTIL(bed, bed->hosts[1].core->received == 1);
+}
+
+static void a_shared_key_serves_every_host(void **state) {
+    struct bed *bed = *state;
+    for (int i = 0; i < 2; i++) {
+        memcpy(bed->hosts[i].public_key, bed->hosts[3].public_key, CURVE_KEY_TEXT_SIZE);
+        memcpy(bed->hosts[i].secret_key, bed->hosts[3].secret_key, CURVE_KEY_TEXT_SIZE);
+    }
+    bed->keys[0] = (struct curve_key){.host = "*"};
+    memcpy(bed->keys[0].public_key, bed->hosts[3].public_key, CURVE_KEY_TEXT_SIZE);
+    bed->fleet.count = 1;
+    bed_open_host(bed, 0, true);
+    bed_open_host(bed, 1, true);
+    bed_connect_neighbours(bed, 0, 1);
+    WAIT_UNTIL(bed, bed->hosts[0].core->connected == 1);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(a_client_without_curve_is_refused_and_counted),
+        CASE(a_client_that_expects_another_server_key_does_not_connect),
+        CASE(a_key_that_is_not_in_the_list_is_denied_and_the_agent_stays_responsive),
+        CASE(a_removed_key_is_denied_on_a_connection_that_already_stands),
+        CASE(a_host_changes_its_key_while_old_and_new_are_allowed),
+        CASE(a_bad_key_in_a_new_list_is_named_and_changes_nothing),
+        CASE(the_key_of_a_member_is_found_by_the_name_it_gave_itself),
+        CASE(the_key_of_a_joiner_is_the_one_that_it_spoke_with),
+        CASE(a_shared_key_serves_every_host),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
