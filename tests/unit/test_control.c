@@ -30,7 +30,7 @@ struct server {
     pthread_t thread;
     const char *answer; // NULL: accept and stay silent
     size_t fill_bytes;  // sent as 'x' before the answer
-    bool no_read;
+    bool in_pieces;     // a few bytes at a time
     char request[512];
 };
 
@@ -51,10 +51,8 @@ static void *serve(void *argument) {
     if (fd < 0) {
         return NULL;
     }
-    if (!server->no_read) {
-        ssize_t got = read(fd, server->request, sizeof server->request - 1);
-        server->request[got > 0 ? got : 0] = '\0';
-    }
+    ssize_t got = read(fd, server->request, sizeof server->request - 1);
+    server->request[got > 0 ? got : 0] = '\0';
     static char fill[1 << 16];
     memset(fill, 'x', sizeof fill);
     for (size_t left = server->fill_bytes; left > 0;) {
@@ -62,7 +60,12 @@ static void *serve(void *argument) {
         send_all(fd, fill, part);
         left -= part;
     }
-    if (server->answer != NULL) {
+    if (server->answer != NULL && server->in_pieces) {
+        for (const char *at = server->answer; *at != '\0'; at += strnlen(at, 7)) {
+            send_all(fd, at, strnlen(at, 7));
+            usleep(200); // so that the client reads lines that are not whole
+        }
+    } else if (server->answer != NULL) {
         send_all(fd, server->answer, strlen(server->answer));
     } else {
         char byte;
@@ -271,7 +274,8 @@ static void a_full_queue_of_connections_times_out(void **state) {
 
 static void a_stream_gives_its_events_one_by_one_and_says_when_it_ends(void **state) {
     (void)state;
-    struct server server = {.answer = "{\"ok\":true,\"result\":{\"kind\":\"link_down\"}}\n"
+    struct server server = {.in_pieces = true,
+                            .answer = "{\"ok\":true,\"result\":{\"kind\":\"link_down\"}}\n"
                                       "{\"ok\":true,\"result\":{\"kind\":\"link_up\"}}\n"};
     struct control_problem problem;
     struct control_exchange *exchange;

@@ -107,13 +107,14 @@ static void many_gossip_counters_wrap_at_80_columns(void **state) {
     char document[2048] = "{\"healthy\":true,\"gossip\":{";
     for (int i = 0; i < 30; i++) {
         char item[64];
-        snprintf(item, sizeof item, "%s\"counter_number_%d\":%d", i > 0 ? "," : "", i, i + 1);
+        snprintf(item, sizeof item, "%s\"counter_number_%.*s%d\":%d", i > 0 ? "," : "", i % 7,
+                 "abcdefg", i, i + 1); // lengths differ, so that lines end at every column
         strcat(document, item);
     }
     strcat(document, "}}");
     const char *text = strstr(show(view_status, document), "gossip ");
     assert_non_null(text);
-    assert_non_null(strstr(text, "counter_number_29 30\n"));
+    assert_non_null(strstr(text, "counter_number_a29 30\n"));
     for (const char *line = text; *line != '\0'; line = strchr(line, '\n') + 1) {
         assert_true(strcspn(line, "\n") <= 80);
     }
