@@ -49,6 +49,10 @@ static struct receiver_qp *add_qp(struct receiver *receiver, uint32_t bucket,
     if (flow == NULL) {
         return NULL;
     }
+    if (flow->run != data->run) {
+        flow->run = data->run;
+        silence_break(&flow->silence);
+    }
     struct receiver_qp *entry = &receiver->qps[receiver->qp_count++];
     entry->flow = (uint32_t)(flow - receiver->flows);
     entry->qp = qp;

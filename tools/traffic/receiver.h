@@ -24,6 +24,7 @@
 struct receiver_flow {
     bool ipv6;
     uint8_t source[16], destination[16];
+    uint32_t run; // of the QP that was added last
     struct silence silence;
     uint64_t cnp_at_ns, cnps, ce_marked;
 };

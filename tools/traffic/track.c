@@ -46,11 +46,16 @@ uint64_t track_lost(const struct track *track) {
 void silence_packet(struct silence *silence, uint64_t at_ns) {
     if (silence->first_at_ns == 0) {
         silence->first_at_ns = at_ns;
-    } else if (at_ns > silence->last_at_ns && at_ns - silence->last_at_ns > silence->longest_ns) {
+    } else if (silence->last_at_ns != 0 && at_ns > silence->last_at_ns &&
+               at_ns - silence->last_at_ns > silence->longest_ns) {
         silence->longest_ns = at_ns - silence->last_at_ns;
         silence->longest_at_ns = silence->last_at_ns;
     }
     if (at_ns > silence->last_at_ns) {
         silence->last_at_ns = at_ns;
     }
+}
+
+void silence_break(struct silence *silence) {
+    silence->last_at_ns = 0;
 }

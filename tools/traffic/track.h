@@ -29,5 +29,7 @@ struct silence {
 };
 
 void silence_packet(struct silence *silence, uint64_t at_ns);
+// What follows is another run of the sender: the time until then is no silence.
+void silence_break(struct silence *silence);
 
 #endif

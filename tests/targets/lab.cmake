@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tests that raise a lab: they need root and the kernel's SRv6, and skip (77) with the reason otherwise.
+foreach(name fabric parallel cut traffic)
+  add_test(NAME lab_${name}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/lab_${name}.sh ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${CMAKE_SOURCE_DIR})
+  set_tests_properties(lab_${name} PROPERTIES LABELS lab TIMEOUT 120 SKIP_RETURN_CODE 77)
+endforeach()
