@@ -96,7 +96,9 @@ static int read_job(json_t *from, struct job *job, struct error *error) {
     json_t *generation = json_object_get(from, "generation");
     size_t count = json_array_size(collectives);
     int rc = copy_name(json_object_get(from, "job"), job->name, sizeof(job->name), "job", error);
-    if (rc == 0 && algorithm != NULL && !json_is_null(algorithm)) {
+    bool is_default = algorithm == NULL || json_is_null(algorithm) ||
+                      (json_is_string(algorithm) && json_string_length(algorithm) == 0);
+    if (rc == 0 && !is_default) {
         rc = copy_name(algorithm, job->algorithm, sizeof(job->algorithm), "algorithm", error);
     }
     rc = rc != 0 ? rc : read_ranks(json_object_get(from, "ranks"), job, error);

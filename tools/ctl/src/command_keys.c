@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -66,6 +67,10 @@ static int write_pair(const struct ctl *ctl, const char *public_key, const char 
     if (snprintf(secret_path, PATH_SIZE, "%s/%s.secret", ctl->out, ctl->host) >= PATH_SIZE ||
         snprintf(fleet_path, PATH_SIZE, "%s/fleet.keys", ctl->out) >= PATH_SIZE) {
         return tool_error(CTL_NAME, TOOL_FAILED, ctl->out, "path is too long");
+    }
+    if (mkdir(ctl->out, 0700) != 0 && errno != EEXIST) {
+        return tool_error(CTL_NAME, errno == EACCES ? TOOL_PERMISSION : TOOL_FAILED, ctl->out, "%s",
+                          strerror(errno));
     }
     struct error error;
     int rc = curve_secret_write(secret_path, secret_key, &error);

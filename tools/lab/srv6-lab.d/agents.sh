@@ -50,7 +50,7 @@ write_agent_config() { # HOST
           (if $curve != "" then
               "  curve:",
               "    secret_key_file: \($state)/keys/\($host).secret",
-              "    allowed_keys_file: \($state)/keys/allowed"
+              "    fleet_keys_file: \($state)/keys/fleet.keys"
            else empty end),
           "nic:",
           "  driver: ebpf",
@@ -107,11 +107,11 @@ stop_all_agents() {
 }
 
 make_keys() {
-    local host
-    while read -r host; do
-        "$BIN/srv6-ctl" keys generate --out "$STATE/keys" --host "$host" >/dev/null \
-            2>"$STATE/why" || fail_up "CURVE keys"
-    done < <(host_names)
+    local host address
+    while read -r host address; do
+        "$BIN/srv6-ctl" keys generate --out "$STATE/keys" --host "$host" \
+            --address "tcp://$address:$GOSSIP_PORT" >/dev/null 2>"$STATE/why" || fail_up "CURVE keys"
+    done < <(lab_query '.nodes[] | select(.kind == "host") | "\(.node) \(.mgmt)"')
 }
 
 agent_answers() { # HOST

@@ -3,7 +3,8 @@
 # traffic: a job's RoCEv2-shaped flows between all hosts at once, and what the kernel counted beside what
 # the plan says. The plan comes from srv6-sim, the flows from srv6-traffic, the counts from nft and the devices.
 
-readonly ACK_EVERY=64 # responses stay far below one percent of the bytes
+# The responder answers every 16 packets, which takes a slow queue pair of the lab a quarter of a second.
+readonly ACK_TIMEOUT=500ms
 
 # Runs srv6-traffic on every host of the job, reports in $1/<host>.{recv,send}. Returns the worst exit code of the senders.
 run_traffic() { # DIRECTORY
@@ -13,7 +14,7 @@ run_traffic() { # DIRECTORY
     mapfile -t hosts < <(host_names)
     for host in "${hosts[@]}"; do
         nsenter --net="/run/netns/$PREFIX$host" "$BIN/srv6-traffic" recv --fabric "$fabric" --host "$host" \
-            --ack-every $ACK_EVERY --ready "$directory/$host.ready" --json \
+            --ready "$directory/$host.ready" --json \
             </dev/null >"$directory/$host.recv" 2>"$directory/$host.recv.err" 9>&- &
         receivers+=($!)
     done
@@ -29,7 +30,8 @@ run_traffic() { # DIRECTORY
     read_counters >"$directory/before.json"
     for host in "${hosts[@]}"; do
         nsenter --net="/run/netns/$PREFIX$host" "$BIN/srv6-traffic" send --job "$JOB" --fabric "$fabric" \
-            --host "$host" --scale "$SCALE" --rate-total "$RATE" --qps "$QPS" --mtu "$MTU" --timeout "$TIMEOUT" \
+            --host "$host" --scale "$SCALE" --rate-total "$RATE" --qps "$QPS" --mtu "$MTU" \
+            --ack-timeout $ACK_TIMEOUT --timeout "$TIMEOUT" \
             ${IPV6:+--ipv6} --json </dev/null >"$directory/$host.send" 2>"$directory/$host.send.err" 9>&- &
         senders+=($!)
     done
@@ -75,11 +77,14 @@ readonly TRAFFIC_FILTER='
            lost: ([.flows[].lost] | add), reordered: ([.flows[].reordered] | add)}'
 
 print_traffic() {
-    jq -r '"algorithm \(.algorithm): \(.flows | length) flows, \(.qps) QPs each, IPv\(.family), \(.elapsed_ns / 1e7 | round / 100) s",
-        (["LINK", "PLANNED-BYTES", "COUNTED-BYTES", "DIFFERENCE", "DROPPED"],
-         (.links[] | [.link, .planned_bytes, .counted_bytes,
-            (if .deviation == null then "-" else "\(.deviation * 10000 | round / 100) %" end), .dropped_packets])) | @tsv' |
-        { IFS= read -r title && echo "$title" && column -t -s $'\t'; }
+    local report
+    report=$(cat)
+    jq -r '"algorithm \(.algorithm): \(.flows | length) flows, \(.qps) QPs each, IPv\(.family), \(.elapsed_ns / 1e7 | round / 100) s"' \
+        <<<"$report"
+    jq -r '(["LINK", "PLANNED-BYTES", "COUNTED-BYTES", "DIFFERENCE", "DROPPED"],
+        (.links[] | [.link, .planned_bytes, .counted_bytes,
+            (if .deviation == null then "-" else "\(.deviation * 10000 | round / 100)%" end), .dropped_packets])) | @tsv' \
+        <<<"$report" | column -t -s $'\t'
 }
 
 command_traffic() {
@@ -105,6 +110,6 @@ command_traffic() {
         print_traffic <"$directory/report.json"
     fi
     [ $code = 0 ] || say "not all was delivered" "$(cat "$directory"/*.send.err | head -n 1)"
-    rm -rf "$directory"
+    [ -n "${KEEP:-}" ] || rm -rf "$directory"
     exit $code
 }
