@@ -5,3 +5,5 @@ foreach(name fabric parallel cut traffic)
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/lab_${name}.sh ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${CMAKE_SOURCE_DIR})
   set_tests_properties(lab_${name} PROPERTIES LABELS lab TIMEOUT 120 SKIP_RETURN_CODE 77)
 endforeach()
+
+srv6_test(test_traffic LABEL unit SOURCES unit/test_traffic.c LIBRARIES traffic)
