@@ -172,7 +172,7 @@ struct gossip {
     uint32_t ring_count, ring_size, ring_capacity;
     struct peer peers[PEERS_MAX];
     uint32_t peer_count, peer_generation;
-    bool overlay_dirty, dead_dirty;
+    bool overlay_dirty, dead_dirty, votes_dirty;
 
     // watch
     uint64_t ping_at_ns, digest_at_ns, contact_at_ns;

@@ -247,6 +247,7 @@ static bool is_due(const struct gossip *gossip, uint64_t *at_ns, uint64_t interv
 
 void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
     begin(gossip, now_ns, NULL);
+    gossip->votes_dirty = true; // what we hear ourselves and how old votes are count too
     own_tick(gossip);
     watch_check(gossip);
     if (is_due(gossip, &gossip->ping_at_ns, gossip->config.ping_interval_ns)) {

@@ -34,6 +34,7 @@ static void set_state(struct gossip *gossip, struct origin *origin, enum gossip_
         gossip->dead_dirty = gossip->dead_dirty || state == GOSSIP_DEAD;
     }
     note_votes(gossip, origin);
+    gossip->votes_dirty = true;
     if (!told && origin != gossip->self) {
         change_add(gossip, &origin->state_change);
     }
@@ -139,6 +140,7 @@ void members_record_set(struct gossip *gossip, struct record *record) {
         set_duplicate(gossip, record);
     } else {
         struct origin *target = accused(gossip, record, true);
+        gossip->votes_dirty = true;
         if (target != NULL && target->voter_count < VOTERS_MAX) {
             target->voters[target->voter_count++] = record;
             note_votes(gossip, target);
@@ -151,6 +153,7 @@ void members_record_unset(struct gossip *gossip, struct record *record) {
     for (uint32_t i = 0; target != NULL && i < target->voter_count; i++) {
         if (target->voters[i] == record) {
             target->voters[i] = target->voters[--target->voter_count];
+            gossip->votes_dirty = true;
             return;
         }
     }
@@ -251,6 +254,10 @@ static void evaluate(struct gossip *gossip, struct origin *origin) {
 }
 
 void members_evaluate_all(struct gossip *gossip) {
+    if (!gossip->votes_dirty) { // most messages leave the votes as they are
+        return;
+    }
+    gossip->votes_dirty = false;
     for (uint32_t i = 0; i < gossip->voted_count;) {
         struct origin *origin = gossip->voted[i];
         if (origin != gossip->self && member_is_live(origin)) {

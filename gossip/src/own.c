@@ -108,13 +108,23 @@ static void renumber(struct gossip *gossip) {
     gossip->pushed_seq = 0;
 }
 
+static void mute(struct gossip *gossip) {
+    struct origin *self = gossip->self;
+    self->life.incarnation = 0; // told to nobody any more
+    gossip->phase = OWN_MUTED;
+    gossip->overlay_dirty = true;
+    origin_update_digest(gossip, self);
+}
+
 void own_claim(struct gossip *gossip) {
     struct origin *self = gossip->self;
     uint32_t above = gossip->heard_self.incarnation > self->life.incarnation
                          ? gossip->heard_self.incarnation
                          : self->life.incarnation;
-    if (above >= INCARNATION_MAX) {
-        return; // nobody can outbid that; the alarm is all that is left
+    if (above >= INCARNATION_MAX) { // no honest life gets there, and it cannot be outbid
+        change_add(gossip, &self->duplicate_change);
+        mute(gossip);
+        return;
     }
     renumber(gossip);
     self->life = (struct life){above + 1, gossip->config.nonce};
@@ -144,14 +154,6 @@ static void remember_outbid(struct gossip *gossip, uint32_t nonce) {
                 gossip->outbid_count * sizeof *gossip->outbid_nonces);
     }
     gossip->outbid_nonces[gossip->outbid_count++] = nonce;
-}
-
-static void mute(struct gossip *gossip) {
-    struct origin *self = gossip->self;
-    self->life.incarnation = 0; // told to nobody any more
-    gossip->phase = OWN_MUTED;
-    gossip->overlay_dirty = true;
-    origin_update_digest(gossip, self);
 }
 
 static void tell_duplicate(struct gossip *gossip, uint32_t nonce) {

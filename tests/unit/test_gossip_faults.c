@@ -132,6 +132,25 @@ static void a_deaf_host_kills_nobody_in_the_eyes_of_others(void **state) {
     assert_true(net_run_until(&net, 2 * NS_PER_S, all_alive, NULL));
 }
 
+static void who_loses_all_neighbours_at_once_holds_its_tongue_first(void **state) {
+    (void)state;
+    start_all(8, 22);
+    for (uint32_t i = 0; i < 8; i++) {
+        net.cut[i][5] = true;
+    }
+    net_run(&net, 350 * NS_PER_MS);
+    struct gossip_stats stats;
+    gossip_stats(net.hosts[5].core, &stats);
+    assert_true(stats.suspicions_withheld > 0);
+    for (uint32_t i = 0; i < 8; i++) {
+        size_t size;
+        assert_null(gossip_find(net.hosts[i].core, "n5", GOSSIP_TABLE_CORE, "suspect/n1", &size));
+    }
+    net_run(&net, 500 * NS_PER_MS); // then it believes its ears
+    size_t size;
+    assert_non_null(gossip_find(net.hosts[5].core, "n5", GOSSIP_TABLE_CORE, "suspect/n1", &size));
+}
+
 static void a_pause_of_300_ms_is_no_death(void **state) {
     (void)state;
     start_all(8, 16);
@@ -301,6 +320,7 @@ int main(void) {
         cmocka_unit_test_teardown(of_two_hosts_one_suffices_to_find_the_other_dead, fini),
         cmocka_unit_test_teardown(six_of_eight_hosts_may_die_at_once, fini),
         cmocka_unit_test_teardown(a_deaf_host_kills_nobody_in_the_eyes_of_others, fini),
+        cmocka_unit_test_teardown(who_loses_all_neighbours_at_once_holds_its_tongue_first, fini),
         cmocka_unit_test_teardown(a_pause_of_300_ms_is_no_death, fini),
         cmocka_unit_test_teardown(
             halves_that_were_apart_beyond_quarantine_meet_again_within_two_seconds, fini),

@@ -223,9 +223,9 @@ static void a_quarantined_life_stays_away_and_a_later_one_comes_back(void **stat
     }
     assert_false(gossip_find_member(core, "x", &member));
     assert_null(held("k"));
-    begin(SECTION_DATA, 1, 2, 0, 2);
-    add_self(1, false);
-    add_text(2, "k", "ghost");
+    begin(SECTION_DATA, 1, 2, 0, 5); // even what it wrote later in that life
+    add_self(4, false);
+    add_text(5, "k", "ghost");
     deliver();
     assert_null(held("k"));
     assert_false(gossip_find_member(core, "x", &member));
@@ -251,6 +251,48 @@ static void a_deletion_is_reported_without_a_value(void **state) {
     assert_string_equal(change.key, "k");
     assert_null(change.value);
     assert_false(gossip_take_change(core, &change));
+}
+
+// The last PUSH part that the core sends; false when it sends none.
+static bool pushed_part(struct wire_part *part) {
+    struct gossip_message out;
+    bool found = false;
+    while (gossip_take_message(core, &out)) {
+        struct wire_envelope envelope;
+        struct wire_section section;
+        assert_int_equal(wire_check(out.bytes, out.size, &envelope), 0);
+        wire_next_section(&envelope.sections, &section);
+        if (section.kind == SECTION_PUSH) {
+            wire_next_part(&section.items, part);
+            found = true;
+        }
+    }
+    return found;
+}
+
+static void what_is_passed_on_claims_to_cover_only_what_came_in_order(void **state) {
+    (void)state;
+    struct wire_part part;
+    introduce(); // x is a neighbour now; y is the sender
+    pushed_part(&part);
+    begin(SECTION_PUSH, 1, 2, 2, 3);
+    add_text(3, "k", "3");
+    deliver();
+    assert_true(pushed_part(&part));
+    assert_int_equal(part.from, 2);
+    assert_int_equal(part.to, 3);
+    assert_int_equal(part.hop, 1);
+    begin(SECTION_PUSH, 1, 2, 4, 5);
+    add_text(5, "early", "5");
+    deliver();
+    begin(SECTION_PUSH, 1, 2, 3, 6);
+    add_text(4, "a", "4");
+    add_text(5, "early", "5"); // was passed on before, perhaps in vain
+    add_text(6, "b", "6");
+    deliver();
+    assert_true(pushed_part(&part));
+    assert_int_equal(part.record_count, 2);
+    assert_int_equal(part.to, 0);
 }
 
 // ---- refusing
@@ -413,6 +455,24 @@ static void the_own_quota_is_enospc_until_something_is_deleted(void **state) {
     assert_int_equal(gossip_put(core, now_ns, GOSSIP_TABLE_HOST, key, "v", 1), 0);
 }
 
+static void a_life_that_cannot_be_outbid_silences_us_with_an_alarm(void **state) {
+    (void)state;
+    mp_write_growing(&message);
+    size_t open = wire_open_message(&message, "y", "mem://y", (struct life){1, 5});
+    size_t haves = wire_open_list(&message, SECTION_HAVE);
+    struct wire_have have = {.origin = "me", .life = {INCARNATION_MAX, 77}, .complete = 1};
+    wire_write_have(&message, &have);
+    wire_close_list(&message, haves, 1);
+    wire_close_message(&message, open, 1);
+    gossip_receive(core, now_ns, message.bytes, message.size);
+    struct gossip_change change;
+    assert_true(gossip_take_change(core, &change));
+    assert_int_equal(change.kind, GOSSIP_ALARM_DUPLICATE);
+    assert_string_equal(change.origin, "me");
+    assert_int_equal(gossip_put(core, now_ns, GOSSIP_TABLE_HOST, "k", "v", 1), 0);
+    assert_true(gossip_deadline_ns(core) > now_ns); // and no timer spins
+}
+
 struct walk {
     char text[128];
 };
@@ -461,6 +521,7 @@ int main(void) {
         TEST(a_later_life_replaces_everything_once_its_floor_is_reached),
         TEST(who_is_below_the_floor_starts_from_nothing),
         TEST(a_quarantined_life_stays_away_and_a_later_one_comes_back),
+        TEST(what_is_passed_on_claims_to_cover_only_what_came_in_order),
         TEST(a_deletion_is_reported_without_a_value),
         TEST(a_message_cut_anywhere_is_counted_and_changes_nothing),
         TEST(a_message_whose_last_part_is_broken_is_dropped_whole),
@@ -472,6 +533,7 @@ int main(void) {
         TEST(an_unknown_section_and_trailing_elements_are_ignored),
         TEST(puts_are_checked),
         TEST(the_own_quota_is_enospc_until_something_is_deleted),
+        TEST(a_life_that_cannot_be_outbid_silences_us_with_an_alarm),
         TEST(each_goes_by_origin_and_key_and_skips_the_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
