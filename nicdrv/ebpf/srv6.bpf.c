@@ -10,9 +10,9 @@
 // Everything else passes unchanged: neighbour discovery, ping, TCP, gossip, UDP to a uSID (a probe
 // that came back). All verdicts are TC_ACT_UNSPEC, so that other filters see the packet too.
 //
-// The programs never write into the packet directly. A program that does gets a prologue from the
-// verifier that copies the head of every cloned packet, and each TCP segment is a clone: traffic
-// that is none of our business would pay. bpf_skb_store_bytes pays only where a packet changes.
+// srv6_encap writes into the packet directly, so the verifier puts a prologue before it that makes
+// the head of a cloned packet writable. TCP sends clones whose headers are writable already: for
+// them the prologue is a call, not a copy.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -253,33 +253,22 @@ static __always_inline int fits(struct __sk_buff *skb, __u32 more) {
            bpf_check_mtu(skb, 0, &length, (__s32)more, 0) == BPF_MTU_CHK_RET_SUCCESS;
 }
 
-// The ethertype and the outer header lie side by side, so one store writes both.
-struct outer {
-    __u8 unused[6];
-    __be16 ethertype;
-    __be32 version_class_label;
-    __be16 payload_bytes;
-    __u8 next_header, hop_limit;
-    struct srv6_address source, sid;
-};
-#define OUTER_BYTES (sizeof(struct outer) - __builtin_offsetof(struct outer, ethertype))
-
+// Writes the ethertype and the outer header into the room that was made for them.
 static __always_inline int put_outer(struct __sk_buff *skb, const struct flow *flow,
                                      const struct srv6_path *path, __u32 slot) {
     __u32 srh_bytes = path->srh_bytes;
-    struct outer outer = {
-        .ethertype = bpf_htons(ETH_P_IPV6),
-        .version_class_label =
-            bpf_htonl(6U << 28 | (__u32)flow->traffic_class << 20 | (flow->hash & 0xfffff)),
-        .payload_bytes = bpf_htons((__u16)(flow->bytes + srh_bytes)),
-        .next_header = path->next_header,
-        .hop_limit = OUTER_HOP_LIMIT,
-        .source = path->source,
-        .sid = path->sid,
-    };
-    if (bpf_skb_store_bytes(skb, ETH_ALEN * 2, &outer.ethertype, OUTER_BYTES, 0)) {
+    struct ethhdr *eth = (void *)(long)skb->data;
+    struct ipv6hdr *ip = (void *)(eth + 1);
+    if ((void *)(ip + 1) > (void *)(long)skb->data_end) {
         return -1;
     }
+    eth->h_proto = bpf_htons(ETH_P_IPV6);
+    *(__be32 *)ip = bpf_htonl(6U << 28 | (__u32)flow->traffic_class << 20 | (flow->hash & 0xfffff));
+    ip->payload_len = bpf_htons((__u16)(flow->bytes + srh_bytes));
+    ip->nexthdr = path->next_header;
+    ip->hop_limit = OUTER_HOP_LIMIT;
+    __builtin_memcpy(&ip->saddr, &path->source, sizeof ip->saddr);
+    __builtin_memcpy(&ip->daddr, &path->sid, sizeof ip->daddr);
     if (srh_bytes == 0) {
         return 0;
     }

@@ -166,7 +166,22 @@ static int attach(struct ebpf_nic *ebpf, struct error *error) {
     return rc;
 }
 
-// Whether what forwards at the port uses the maps pinned for this layout.
+static uint32_t pinned_program_id(const struct ebpf_nic *ebpf, const char *name) {
+    char path[EBPF_PATH_MAX];
+    struct bpf_prog_info info = {0};
+    uint32_t size = sizeof info;
+    ebpf_pins_path(&ebpf->pins, name, path);
+    int program = bpf_obj_get(path);
+    if (program < 0) {
+        return 0;
+    }
+    int rc = bpf_obj_get_info_by_fd(program, &info, &size);
+    close(program);
+    return rc < 0 ? 0 : info.id;
+}
+
+// Whether what forwards at the port uses the maps pinned for this layout. The pinned program tells;
+// where a process died between attaching and pinning, its maps do (that needs CAP_SYS_ADMIN).
 static bool can_adopt(const struct ebpf_nic *ebpf, uint32_t attached) {
     char path[EBPF_PATH_MAX];
     ebpf_pins_path(&ebpf->pins, "destinations", path);
@@ -174,7 +189,8 @@ static bool can_adopt(const struct ebpf_nic *ebpf, uint32_t attached) {
     if (map < 0) {
         return false;
     }
-    bool adopt = ebpf_tc_program_uses(attached, map);
+    bool adopt =
+        pinned_program_id(ebpf, "srv6_encap") == attached || ebpf_tc_program_uses(attached, map);
     close(map);
     return adopt;
 }

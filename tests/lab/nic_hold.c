@@ -85,8 +85,9 @@ static int add_rule(struct rule_set *wanted, char **words, int count) {
             return rc;
         }
     }
-    for (uint32_t b = 0; b < RULE_BUCKETS && rule.select != RULE_SINGLE; b++) {
-        rule.bucket[b] = rule.select == RULE_SPRAY ? 0 : (uint8_t)(b % rule.path_count);
+    bool buckets = rule.select == RULE_BUCKET_QP || rule.select == RULE_BUCKET_SPORT;
+    for (uint32_t b = 0; b < RULE_BUCKETS && buckets; b++) {
+        rule.bucket[b] = (uint8_t)(b % rule.path_count);
     }
     return rule_set_add(wanted, &rule);
 }
