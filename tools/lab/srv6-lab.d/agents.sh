@@ -140,6 +140,32 @@ await_agents() { # SECONDS HOST...
     return 1
 }
 
+# steers HOST JOBS: does its agent know that many jobs and steer every flow that leaves its leaf?
+steers() {
+    "$BIN/srv6-ctl" --socket "$STATE/$1/agent.sock" status --json 2>/dev/null |
+        jq -e --argjson jobs "$2" '.jobs >= $jobs and .flows.plain == 0' >/dev/null
+}
+
+# Submits the job at the first host and waits until the gossip has brought it to all, and all steer.
+submit_job() { # HOST...
+    local host jobs deadline
+    local -a missing=("$@")
+    "$BIN/srv6-ctl" --socket "$STATE/$1/agent.sock" job submit "$JOB" >/dev/null 2>"$STATE/why" ||
+        die $FAILED "the job was not taken; the lab stays up: $(head -n 1 "$STATE/why")" "$JOB"
+    jobs=$("$BIN/srv6-ctl" --socket "$STATE/$1/agent.sock" status --json | jq .jobs)
+    deadline=$(($(date +%s%N) + $(jq -n "$(seconds_of "$WAIT") * 1e9 | floor")))
+    while [ ${#missing[@]} -gt 0 ]; do
+        [ "$(date +%s%N)" -lt "$deadline" ] ||
+            die $TIMED_OUT "not all hosts steer the job's flows after $WAIT" "${missing[*]}"
+        set -- "${missing[@]}"
+        missing=()
+        for host; do
+            steers "$host" "$jobs" || missing+=("$host")
+        done
+        [ ${#missing[@]} -eq 0 ] || sleep 0.1
+    done
+}
+
 raise_agents() {
     local host
     local -a hosts
@@ -158,7 +184,7 @@ raise_agents() {
     done
     await_agents "$(seconds_of "$WAIT")" "${hosts[@]}" ||
         die $TIMED_OUT "not all agents are healthy after $WAIT; the lab stays up for you to look"
-    [ -z "$JOB" ] || submit_job "${hosts[0]}" "${hosts[@]}"
+    [ -z "$JOB" ] || submit_job "${hosts[@]}"
 }
 
 command_agent() {
