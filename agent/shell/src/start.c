@@ -95,6 +95,11 @@ static int find_ports(struct agent *agent, const struct fabric *fabric, struct e
     for (uint32_t i = 0; i < node->port_count; i++) {
         port_id port = {node->first_port + i};
         const char *device = config_device(&agent->config, fabric, port);
+        if (if_nametoindex(device) == 0) {
+            return error_set(error, -ENODEV,
+                             "no network device %s (nic.ports): name the one of port %u", device,
+                             i);
+        }
         snprintf(agent->ports[i].device, sizeof(agent->ports[i].device), "%s", device);
         agent->ports[i].address = sid_of(fabric->block, fabric->ports[port.i].usid);
     }
