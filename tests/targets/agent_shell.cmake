@@ -11,3 +11,5 @@ if(TARGET agent_config)
   target_compile_definitions(test_agent_config PRIVATE
     AGENT_EXAMPLE="${PROJECT_SOURCE_DIR}/agent/shell/agent.example.yaml")
 endif()
+srv6_test(test_agent_control LABEL unit
+  SOURCES unit/test_agent_control.c LIBRARIES agent_control)
