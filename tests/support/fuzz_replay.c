@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replays a corpus directory through a libFuzzer entry point where libFuzzer itself is not linked in.
+// Replays a corpus directory through a libFuzzer entry point where libFuzzer itself is not linked
+// in.
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -28,6 +28,19 @@ void engine_note(struct engine *engine, enum engine_note_level level, const char
     va_end(arguments);
 }
 
+const char *code_text(int code) {
+    switch (code) {
+    case -ENOMEM:
+        return "no memory";
+    case -ENOSPC:
+        return "a limit is reached";
+    case -EMSGSIZE:
+        return "too large";
+    default:
+        return "invalid";
+    }
+}
+
 struct probe_policy probe_policy_of(const struct engine_config *config) {
     return (struct probe_policy){.interval_ns = config->probe_interval_ns,
                                  .timeout_ns = config->probe_timeout_ns,

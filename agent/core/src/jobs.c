@@ -179,7 +179,7 @@ int jobs_submit(struct engine *engine, const struct job *job, struct error *erro
     next.generation = before == NULL ? 1 : before->job.generation + 1;
     rc = write_job(engine, &next);
     return rc != 0
-               ? error_set(error, rc, "job %s: cannot publish it (%s)", job->name, strerror(-rc))
+               ? error_set(error, rc, "job %s: cannot publish it (%s)", job->name, code_text(rc))
                : 0;
 }
 

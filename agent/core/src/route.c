@@ -385,7 +385,7 @@ static void program(struct engine *engine) {
         if (rc != 0) {
             engine_note(engine, NOTE_ALARM, "rules_failed", engine->config.host,
                         "cannot build the rules of port %u: %s; the old ones stay", i,
-                        strerror(-rc));
+                        code_text(rc));
             rule_set_fini(&next);
             continue;
         }
@@ -408,7 +408,7 @@ void route(struct engine *engine) {
         int rc = replan(engine);
         if (rc != 0) {
             engine_note(engine, NOTE_ALARM, "plan_failed", engine->config.host,
-                        "cannot plan: %s; the old paths stay", strerror(-rc));
+                        "cannot plan: %s; the old paths stay", code_text(rc));
         }
     }
     choose_paths(engine);

@@ -167,6 +167,7 @@ struct engine {
 void engine_note(struct engine *engine, enum engine_note_level level, const char *kind,
                  const char *subject, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+const char *code_text(int code); // of the -errno that occur here; strerror is not pure
 bool host_is_live(const struct host_view *host);
 struct probe_policy probe_policy_of(const struct engine_config *config);
 
