@@ -99,6 +99,7 @@ enum merge_result merge_record(struct gossip *gossip, struct origin *origin,
         gossip->stats.records_duplicate++;
         return MERGE_DUPLICATE;
     }
+    origin->have_max = record->seq > origin->have_max ? record->seq : origin->have_max;
     uint64_t ahead = record->seq - origin->complete - 1;
     bool in_window = ahead < WINDOW;
     if (in_window && (origin->window >> ahead & 1) != 0) {
