@@ -10,18 +10,20 @@
 #include "wire.h"
 
 static struct gossip_net net;
-static uint32_t alarms[NET_HOSTS_MAX], deaths;
+static uint32_t alarms[NET_HOSTS_MAX], deaths, healthy_suspects;
 
 static void note(void *context, uint32_t host, const struct gossip_change *change) {
     (void)context;
     alarms[host] += change->kind == GOSSIP_ALARM_DUPLICATE;
+    healthy_suspects += change->kind == GOSSIP_MEMBER_STATE && change->state == GOSSIP_SUSPECT &&
+                        host != 5 && strcmp(change->origin, "n5") != 0;
     deaths += change->kind == GOSSIP_MEMBER_STATE && change->state == GOSSIP_DEAD;
 }
 
 static void start_all(uint32_t hosts, uint64_t seed) {
     net_init(&net, hosts, seed);
     memset(alarms, 0, sizeof alarms);
-    deaths = 0;
+    deaths = healthy_suspects = 0;
     net.changed = note;
     for (uint32_t i = 0; i < hosts; i++) {
         net_start(&net, i);
@@ -128,6 +130,7 @@ static void a_deaf_host_kills_nobody_in_the_eyes_of_others(void **state) {
             assert_int_equal(net_state(&net, i, j), GOSSIP_ALIVE);
         }
     }
+    assert_int_equal(healthy_suspects, 0); // one voice is no quorum
     net_heal(&net);
     assert_true(net_run_until(&net, 2 * NS_PER_S, all_alive, NULL));
 }
