@@ -3,6 +3,7 @@
 // with a BTH (destination QP, PSN). No reliability, no CNPs: srv6-traffic is the tool for users.
 //
 //   roce send DESTINATION [--qp N] [--sport N] [--tos N] [--size BYTES] [--count N] [--gap-us N]
+//             [--port N]          another port than 4791
 //             [--no-check 1]      without a UDP checksum (IPv6): for a destination that changes
 //   roce recv FILE        counts what arrives until SIGTERM, then writes one line for each kind:
 //                         <family> <qp> <sport> <tos> <packets> <missing PSNs>
@@ -37,7 +38,7 @@
 
 struct options {
     uint32_t qp, count, size, gap_us, qps, ms;
-    int sport, tos, no_check; // no_check: the destination changes on the way
+    int port, sport, tos, no_check; // no_check: the destination changes on the way
 };
 
 static volatile sig_atomic_t stopped;
@@ -59,7 +60,8 @@ static uint64_t now_ns(void) {
 }
 
 static struct options parse_options(char **arguments) {
-    struct options options = {.qp = 17, .count = 1, .size = 64, .qps = 16, .ms = 10};
+    struct options options = {
+        .port = ROCE_PORT, .qp = 17, .count = 1, .size = 64, .qps = 16, .ms = 10};
     for (; arguments[0] != NULL; arguments += 2) {
         if (arguments[1] == NULL) {
             fprintf(stderr, "roce: %s: a value is missing\n", arguments[0]);
@@ -80,6 +82,8 @@ static struct options parse_options(char **arguments) {
             options.ms = value;
         } else if (strcmp(arguments[0], "--sport") == 0) {
             options.sport = (int)value;
+        } else if (strcmp(arguments[0], "--port") == 0) {
+            options.port = (int)value;
         } else if (strcmp(arguments[0], "--tos") == 0) {
             options.tos = (int)value;
         } else if (strcmp(arguments[0], "--no-check") == 0) {
@@ -97,8 +101,8 @@ static struct options parse_options(char **arguments) {
 }
 
 static int open_sender(const char *destination, const struct options *options) {
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(ROCE_PORT)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(ROCE_PORT)};
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)options->port)};
     bool is_v4 = inet_pton(AF_INET, destination, &v4.sin_addr) == 1;
     if (!is_v4 && inet_pton(AF_INET6, destination, &v6.sin6_addr) != 1) {
         errno = EINVAL;

@@ -310,10 +310,12 @@ untouched() {
     # A closed port answers with a reset: TCP got there and back.
     in_ns h0 timeout 2 bash -c "exec 3<>/dev/tcp/$v4/9" 2>&1 | grep -q refused || return 1
     in_ns h0 timeout 2 bash -c "exec 3<>/dev/tcp/$v6/9" 2>&1 | grep -q refused || return 1
+    in_ns h0 "$bin/roce" send $v4 --port 4792
+    in_ns h0 "$bin/roce" send $v6 --port 4792
     after=$(total h0 encapsulated)
     equal "$after" "$before"
 }
-check "neighbour discovery, ping and TCP are not touched" untouched
+check "neighbour discovery, ping, TCP and UDP to other ports are not touched" untouched
 
 left_plain() { # SIZE PLAIN-MORE: RoCEv2 of this size arrives and is not encapsulated
     local before after plain
