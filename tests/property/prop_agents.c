@@ -195,9 +195,7 @@ static void a_dead_agent_and_its_successor_lose_no_packet(void **state) {
     for (unsigned i = 0; i < 300; i++) {
         agents_sim_run(sim, 10 * NS_PER_MS);
         for (uint32_t dst = 0; dst < agents_sim_count(sim); dst++) {
-            // A daemon keeps the rules that it finds in its NIC until the fleet has told it the job
-            // again.
-            if (dst != 1 && i > 100) {
+            if (dst != 1) {
                 enum delivery end = agents_sim_send(sim, 1, dst, 64, false, NULL);
                 bool local = !crosses_leaves(agents_sim_fabric(sim), 1, dst);
                 assert_int_equal(end, local ? SENT_PLAIN : DELIVERED);
@@ -205,6 +203,31 @@ static void a_dead_agent_and_its_successor_lose_no_packet(void **state) {
         }
     }
     assert_all_delivered(sim, "after the restart");
+    agents_sim_close(sim);
+}
+
+static void an_owner_that_restarts_at_once_loses_neither_its_job_nor_its_order(void **state) {
+    (void)state;
+    struct agents_sim *sim = open_with_job(&lab_8);
+    struct engine_event drain = {.kind = ENGINE_DRAIN,
+                                 .drain = {.name = "spine2", .kind = DRAIN_NODE, .active = true}};
+    assert_int_equal(agents_sim_event(sim, 1, &drain, NULL), 0);
+    agents_sim_run(sim, 100 * NS_PER_MS);
+    agents_sim_stop(sim, 1); // owner of job and order
+    agents_sim_run(sim, 20 * NS_PER_MS);
+    agents_sim_start(sim, 1);
+    for (unsigned i = 0; i < 500; i++) {
+        agents_sim_run(sim, 10 * NS_PER_MS);
+        assert_all_delivered(sim, "while the owner restarts");
+    }
+    link_id link;
+    assert_true(fabric_find_link(agents_sim_fabric(sim), "leaf3>spine2", &link));
+    for (uint32_t host = 0; host < agents_sim_count(sim); host++) {
+        struct engine_link view;
+        engine_link_at(agents_sim_engine(sim, host), link, &view);
+        assert_true(view.belief.drained);
+        assert_int_equal(engine_job_count(agents_sim_engine(sim, host)), 1);
+    }
     agents_sim_close(sim);
 }
 
@@ -333,6 +356,7 @@ int main(void) {
         cmocka_unit_test(every_member_sees_every_member_and_steers_every_flow),
         cmocka_unit_test(after_a_cut_every_flow_is_moved_in_time_and_nothing_else_is_blamed),
         cmocka_unit_test(a_dead_agent_and_its_successor_lose_no_packet),
+        cmocka_unit_test(an_owner_that_restarts_at_once_loses_neither_its_job_nor_its_order),
         cmocka_unit_test(a_paused_agent_blames_no_link),
         cmocka_unit_test(a_drained_link_is_left_without_loss_and_used_again),
         cmocka_unit_test(an_unknown_link_or_job_is_refused_by_name),

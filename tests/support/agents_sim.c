@@ -25,6 +25,7 @@ struct agent {
     struct rule_set nic;   // what its NIC holds: outlives the agent
     uint64_t paused_until_ns;
     uint32_t lives;
+    bool applied; // the engine is to be told
     struct note_count notes[KINDS_MAX];
 };
 
@@ -232,6 +233,7 @@ static void apply(struct agents_sim *sim, uint32_t host, const struct engine_eff
         rule_set_fini(&agent->nic);
         rule_set_init(&agent->nic);
         assert(rule_set_copy(engine_rules(agent->engine, 0), &agent->nic) == 0);
+        agent->applied = true;
     }
     for (uint32_t i = 0; i < effects->note_count; i++) {
         count_note(agent, effects->notes[i].kind);
@@ -260,6 +262,12 @@ int agents_sim_event(struct agents_sim *sim, uint32_t host, const struct engine_
     struct engine_effects effects;
     int rc = engine_step(sim->agents[host].engine, sim->now_ns, event, &effects, error);
     apply(sim, host, &effects);
+    if (sim->agents[host].applied) {
+        struct engine_event applied = {.kind = ENGINE_NIC_APPLIED, .port = 0};
+        sim->agents[host].applied = false;
+        engine_step(sim->agents[host].engine, sim->now_ns, &applied, &effects, NULL);
+        apply(sim, host, &effects);
+    }
     return rc;
 }
 
@@ -339,7 +347,6 @@ void agents_sim_start(struct agents_sim *sim, uint32_t host) {
                                    .loss_threshold = 2,
                                    .up_hold_ns = NS_PER_S,
                                    .up_hold_max_ns = 60 * NS_PER_S,
-                                   .decap_ready = true,
                                    .nic_driver = "mem",
                                    .nic = {.spray = true,
                                            .per_qp = true,
@@ -356,6 +363,7 @@ void agents_sim_start(struct agents_sim *sim, uint32_t host) {
            fabric->nodes[fabric->ports[fabric->nodes[host].first_port].leaf.i].name, NAME_SIZE);
     host_address(host, config.gossip.address);
     config.gossip.nonce = (uint32_t)hash_pair(sim->options.seed + agent->lives, host);
+    config.adopted = agent->nic.rule_count > 0;
     config.gossip.seed = hash_pair(sim->options.seed, host);
     config.seed = config.gossip.seed;
     config.gossip.seeds = seed_list;

@@ -13,6 +13,10 @@
 
 #define NIC_RETRY_NS (200 * NS_PER_MS)
 #define HOUSEKEEPING_NS NS_PER_S
+// After joining, facts come in within this time; adopted rules stay at least the first and at most
+// the second.
+#define SETTLE_MIN_NS (300 * NS_PER_MS)
+#define SETTLE_MAX_NS (3 * NS_PER_S)
 
 void engine_note(struct engine *engine, enum engine_note_level level, const char *kind,
                  const char *subject, const char *format, ...) {
@@ -89,6 +93,10 @@ int engine_open(const struct engine_config *config, struct fabric *fabric, uint6
         engine_close(engine);
         return rc;
     }
+    engine->holding = config->adopted;
+    for (uint32_t i = 0; i < engine->own_port_count; i++) {
+        engine->router.nic_holds[i] = config->adopted;
+    }
     engine->hosts_changed = engine->beliefs_changed = true;
     *out = engine;
     return 0;
@@ -130,6 +138,7 @@ static void tick(struct engine *engine) {
     if (engine->now_ns >= engine->housekeeping_at_ns) {
         engine->housekeeping_at_ns = engine->now_ns + HOUSEKEEPING_NS;
         jobs_succeed(engine);
+        jobs_expire_bindings(engine);
     }
 }
 
@@ -149,6 +158,11 @@ static int change_config(struct engine *engine, const struct engine_config *conf
         engine->beliefs_changed = true;
     }
     return 0;
+}
+
+static void nic_applied(struct engine *engine, uint32_t port) {
+    engine->facts_changed = engine->facts_changed || !engine->router.nic_holds[port];
+    engine->router.nic_holds[port] = true;
 }
 
 static void nic_failed(struct engine *engine, uint32_t port) {
@@ -187,6 +201,9 @@ static int learn(struct engine *engine, const struct engine_event *event, struct
     case ENGINE_COUNTERS:
         route_learn_counters(engine, &event->counters);
         return 0;
+    case ENGINE_NIC_APPLIED:
+        nic_applied(engine, event->port);
+        return 0;
     case ENGINE_NIC_FAILED:
         nic_failed(engine, event->port);
         return 0;
@@ -198,6 +215,29 @@ static int learn(struct engine *engine, const struct engine_event *event, struct
         return 0;
     }
     return -EINVAL;
+}
+
+static bool all_steered(const struct engine *engine) {
+    const struct plan *plan = &engine->router.plan;
+    for (uint32_t i = 0; i < plan->flow_count; i++) {
+        if (!plan->flows[i].local && plain_reason(engine, &plan->flows[i]) != NULL) {
+            return false;
+        }
+    }
+    return plan->flow_count > 0;
+}
+
+// Keeps the NIC as it was found until the fleet's facts are in; then the wanted rules go out, which
+// are the same when nothing has changed meanwhile.
+static void hold_adopted(struct engine *engine) {
+    if (engine->joined_at_ns == 0 && gossip_joined(engine->gossip)) {
+        engine->joined_at_ns = engine->now_ns;
+    }
+    uint64_t since = engine->joined_at_ns == 0 ? 0 : engine->now_ns - engine->joined_at_ns;
+    engine->holding = since < (all_steered(engine) ? SETTLE_MIN_NS : SETTLE_MAX_NS);
+    for (uint32_t i = 0; i < engine->own_port_count; i++) {
+        engine->nic_dirty[i] = !engine->holding;
+    }
 }
 
 int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_event *event,
@@ -216,6 +256,9 @@ int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_even
         route(engine);
         tell(engine);
         engine->beliefs_changed = engine->own_verdict_changed = false;
+    }
+    if (engine->holding) {
+        hold_adopted(engine);
     }
     if (event->kind == ENGINE_LEAVE) {
         gossip_leave(engine->gossip, now_ns);

@@ -40,6 +40,7 @@ static int store_record(struct engine *engine, const char *origin, struct job *j
         job_fini(&(*place)->job);
         (*place)->job = *job;
         (*place)->orphan_since_ns = 0;
+        (*place)->written_at_ns = engine->now_ns;
         engine->jobs_changed = true;
         return 0;
     }
@@ -58,18 +59,28 @@ static int store_record(struct engine *engine, const char *origin, struct job *j
     }
     memcpy(record->origin, origin, strnlen(origin, NAME_SIZE - 1));
     record->job = *job;
+    record->written_at_ns = engine->now_ns;
     records[engine->record_count++] = record;
     engine->jobs_changed = true;
     return 0;
 }
 
+// Jobs end by a record that says so. One that merely vanishes was lost with its owner's memory: it
+// goes on as an orphan until a successor writes it again.
+static void lose_record(struct engine *engine, const char *origin, const char *name) {
+    struct job_record **place = find_record(engine, origin, name);
+    if (place != NULL && (*place)->job.removed) {
+        drop_record(engine, place);
+    } else if (place != NULL && (*place)->orphan_since_ns == 0) {
+        (*place)->orphan_since_ns = engine->now_ns;
+        engine->jobs_changed = true;
+    }
+}
+
 void jobs_learn(struct engine *engine, const char *origin, const char *name, const void *value,
                 size_t size) {
     if (value == NULL) {
-        struct job_record **place = find_record(engine, origin, name);
-        if (place != NULL) {
-            drop_record(engine, place);
-        }
+        lose_record(engine, origin, name);
         return;
     }
     struct job job;
@@ -230,35 +241,41 @@ static bool is_successor(const struct engine *engine, const struct job *job) {
     return successor;
 }
 
+// An own record that nobody needs any more: outranked, or a removal that all must have heard of.
+static bool is_spent(const struct engine *engine, const struct job_record *record) {
+    if (strcmp(record->origin, engine->config.host) != 0) {
+        return false;
+    }
+    return winner_of(engine, record->job.name) != record ||
+           (record->job.removed && engine->now_ns - record->written_at_ns > REMOVAL_KEPT_NS);
+}
+
+static void succeed(struct engine *engine, const struct job_record *orphan) {
+    char before[NAME_SIZE];
+    memcpy(before, orphan->origin, sizeof before);
+    struct job next = orphan->job; // borrows the arrays
+    next.generation++;
+    if (write_job(engine, &next) == 0) {
+        engine_note(engine, NOTE_INFO, "job_succeeded", next.name, "%s takes job %s over from %s",
+                    engine->config.host, next.name, before);
+    }
+}
+
 void jobs_succeed(struct engine *engine) {
     for (uint32_t i = 0; i < engine->record_count;) {
         struct job_record *record = engine->records[i];
-        const struct job_record *winner = winner_of(engine, record->job.name);
-        bool own = strcmp(record->origin, engine->config.host) == 0;
-        bool alone = true; // nobody else still holds the name
-        for (uint32_t j = 0; j < engine->record_count; j++) {
-            alone =
-                alone && (j == i || strcmp(engine->records[j]->job.name, record->job.name) != 0);
-        }
-        if (own && ((winner != record) || (record->job.removed && alone))) {
+        bool orphan = record->orphan_since_ns != 0;
+        if (is_spent(engine, record)) {
             delete_own(engine, record->job.name);
-            continue; // the place holds another record now
-        }
-        if (record->orphan_since_ns != 0) {
-            if (engine->now_ns - record->orphan_since_ns > ORPHAN_GRACE_NS) {
-                drop_record(engine, &engine->records[i]);
-                continue;
-            }
-            if (winner == record && !record->job.removed && is_successor(engine, &record->job)) {
-                struct job next = record->job;
-                next.generation++;
-                write_job(engine, &next);
-                engine_note(engine, NOTE_INFO, "job_succeeded", next.name,
-                            "%s takes job %s over from %s", engine->config.host, next.name,
-                            record->origin);
+        } else if (orphan && (engine->now_ns - record->orphan_since_ns > ORPHAN_GRACE_NS ||
+                              winner_of(engine, record->job.name) != record)) {
+            drop_record(engine, &engine->records[i]);
+        } else {
+            i++; // else the place holds another record now
+            if (orphan && !record->job.removed && is_successor(engine, &record->job)) {
+                succeed(engine, record);
             }
         }
-        i++;
     }
 }
 
@@ -305,6 +322,7 @@ static void store_binding(struct engine *engine, struct host_view *host,
         memcpy(place->port, binding->port, sizeof place->port);
     }
     place->generation = binding->job_generation;
+    place->lost_since_ns = 0;
     engine->beliefs_changed = true;
 }
 
@@ -328,9 +346,24 @@ void jobs_learn_binding(struct engine *engine, const char *origin, const char *k
     if (slash != NULL && (size_t)(slash - key) < sizeof job) {
         memcpy(job, key, (size_t)(slash - key));
         struct binding *place = find_binding(host, job, slash + 1);
-        if (place != NULL) {
-            *place = host->bindings[--host->binding_count];
-            engine->beliefs_changed = true;
+        if (place != NULL && place->lost_since_ns == 0) {
+            place->lost_since_ns = engine->now_ns;
+        }
+    }
+}
+
+// A host that restarts says again within moments what it agreed to; until then its flows go on.
+void jobs_expire_bindings(struct engine *engine) {
+    for (uint32_t i = 0; i < engine->fabric->host_count; i++) {
+        struct host_view *host = &engine->hosts[i];
+        for (uint32_t b = 0; b < host->binding_count;) {
+            uint64_t since = host->bindings[b].lost_since_ns;
+            if (since != 0 && engine->now_ns - since > BINDING_GRACE_NS) {
+                host->bindings[b] = host->bindings[--host->binding_count];
+                engine->beliefs_changed = true;
+            } else {
+                b++;
+            }
         }
     }
 }

@@ -229,6 +229,7 @@ static void store_order(struct engine *engine, const char *origin, const char *n
         memcpy(record->origin, origin, strnlen(origin, NAME_SIZE - 1));
     }
     record->order = *order;
+    record->lost = false;
     engine->orders_changed = true;
 }
 
@@ -237,8 +238,9 @@ static void learn_order_record(struct engine *engine, const char *origin, const 
     struct drain_order order;
     if (value == NULL) {
         struct order_record *record = find_order(engine, origin, key);
-        if (record != NULL) {
-            *record = engine->orders[--engine->order_count];
+        if (record !=
+            NULL) { // orders are revoked by an order: this one was lost with its host's memory
+            record->lost = true;
             engine->orders_changed = true;
         }
     } else if (drain_order_decode(value, size, &order) != 0) {
@@ -372,7 +374,7 @@ void learn_adopt_orders(struct engine *engine) {
     for (uint32_t i = 0; i < engine->order_count; i++) {
         const struct order_record record = engine->orders[i];
         struct gossip_member member;
-        bool gone = !gossip_find_member(engine->gossip, record.origin, &member) ||
+        bool gone = record.lost || !gossip_find_member(engine->gossip, record.origin, &member) ||
                     member.state == GOSSIP_DEAD || member.state == GOSSIP_LEFT;
         if (gone && strcmp(record.origin, engine->config.host) != 0 &&
             order_in_force(engine, record.name, record.order.kind) == &engine->orders[i]) {

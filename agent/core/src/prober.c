@@ -16,6 +16,7 @@
 // milliseconds.
 #define RTT_VAR_WEIGHT 8
 #define TIMEOUT_MAX_NS (50 * NS_PER_MS)
+#define BURST_PROBES 16
 // A link that stayed up that long is forgiven its earlier flaps.
 #define FORGIVE_AFTER_NS (300 * NS_PER_S)
 // Network control (DSCP CS6): a probe must not wait behind the data whose path it judges.
@@ -102,6 +103,13 @@ static bool same_list(const struct prober *prober, const cable_id *cables, const
     return same;
 }
 
+// New targets are spread over the interval in bursts: one wake-up sends many probes, and a burst of
+// this size is small against any queue.
+static uint64_t phase_ns(uint32_t index, uint32_t count, uint64_t interval_ns) {
+    uint32_t bursts = (count + BURST_PROBES - 1) / BURST_PROBES;
+    return interval_ns * (index / BURST_PROBES) / bursts;
+}
+
 static void mark_monitored(struct prober *prober) {
     for (uint32_t i = 0; i < fabric_link_count(prober->fabric); i++) {
         prober->links[i].monitored = false;
@@ -124,13 +132,12 @@ int prober_set_targets(struct prober *prober, const cable_id *cables, const uint
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct probe_target *before = find_target(prober, cables[i], ports[i]);
-        // New targets are spread over the interval, so that a host's probes do not leave as one
-        // burst.
-        targets[i] = before != NULL
-                         ? *before
-                         : (struct probe_target){.cable = cables[i],
-                                                 .port = ports[i],
-                                                 .next_at_ns = now_ns + interval_ns * i / count};
+        targets[i] =
+            before != NULL
+                ? *before
+                : (struct probe_target){.cable = cables[i],
+                                        .port = ports[i],
+                                        .next_at_ns = now_ns + phase_ns(i, count, interval_ns)};
         build_target(&finder, &targets[i], own_ports[ports[i]], avoid, before, now_ns);
     }
     walk_finder_fini(&finder);

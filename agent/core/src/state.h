@@ -19,6 +19,8 @@
 #define JOBS_MAX 1024     // records, over all origins
 #define ORDERS_MAX 4096
 #define NOTES_MAX 256 // of one step
+#define BINDING_GRACE_NS (3 * UINT64_C(1000000000))
+#define REMOVAL_KEPT_NS (600 * UINT64_C(1000000000))
 #define ORPHAN_GRACE_NS (30 * UINT64_C(1000000000))
 
 // ---- learn
@@ -27,6 +29,7 @@ struct binding {
     char job[JOB_NAME_SIZE];
     char port[NAME_SIZE];
     uint64_t generation;
+    uint64_t lost_since_ns; // 0: it stands; else its host began a new life without it, for now
 };
 
 // What is known of a host of the fabric. Facts stay when its agent dies: its NIC goes on (fail
@@ -50,6 +53,7 @@ struct order_record {
     char name[LINK_NAME_SIZE];
     char origin[NAME_SIZE];
     struct drain_order order;
+    bool lost; // its origin began a new life without it
 };
 
 // ---- jobs
@@ -57,7 +61,8 @@ struct order_record {
 struct job_record {
     char origin[NAME_SIZE];
     struct job job;
-    uint64_t orphan_since_ns; // 0: its origin lives
+    uint64_t orphan_since_ns; // 0: its origin lives and holds it
+    uint64_t written_at_ns;   // here
 };
 
 // A job in force: the winning record of its name, resolved on the active fabric.
@@ -112,6 +117,7 @@ struct router {
     uint32_t steer_count;
     struct rule_set rules[ENGINE_PORTS_MAX];
     bool nic_failed[ENGINE_PORTS_MAX];
+    bool nic_holds[ENGINE_PORTS_MAX]; // the NIC decapsulates what is sent to this port's SID
 };
 
 // ---- tell
@@ -156,6 +162,8 @@ struct engine {
     bool own_verdict_changed, beliefs_changed;                          // -> route, tell
     bool facts_changed; // own facts must be told again
     bool leaving;
+    bool holding; // adopted rules stay for now
+    uint64_t joined_at_ns;
     uint64_t retry_nic_at_ns, housekeeping_at_ns;
 
     struct engine_note notes[NOTES_MAX];
@@ -196,6 +204,7 @@ void jobs_learn_binding(struct engine *engine, const char *origin, const char *k
 int jobs_submit(struct engine *engine, const struct job *job, struct error *error);
 int jobs_remove(struct engine *engine, const char *name, struct error *error);
 void jobs_resolve(struct engine *engine); // records -> views
+void jobs_expire_bindings(struct engine *engine);
 void jobs_succeed(struct engine *engine); // adopt orphans, drop expired ones
 void jobs_bind(struct engine *engine);    // publish own ranks' bindings
 bool job_binds(const struct engine *engine, const struct job_view *view, port_id port);

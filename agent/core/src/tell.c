@@ -5,6 +5,14 @@
 
 #include "state.h"
 
+static bool decap_ready(const struct engine *engine) {
+    bool ready = !engine->leaving;
+    for (uint32_t i = 0; i < engine->own_port_count; i++) {
+        ready = ready && engine->router.nic_holds[i];
+    }
+    return ready;
+}
+
 static void tell_member(struct engine *engine) {
     const struct fabric *active = engine->fabric;
     const struct fabric *held = engine->held != NULL ? engine->held : active;
@@ -12,7 +20,7 @@ static void tell_member(struct engine *engine) {
                                  .held_generation = held->generation,
                                  .plan_version = PLAN_VERSION,
                                  .protocol_version = GOSSIP_PROTOCOL_VERSION,
-                                 .decap_ready = engine->config.decap_ready && !engine->leaving,
+                                 .decap_ready = decap_ready(engine),
                                  .build = SRV6_VERSION};
     memcpy(facts.fabric_digest, active->digest, sizeof facts.fabric_digest);
     memcpy(facts.held_digest, held->digest, sizeof facts.held_digest);

@@ -32,7 +32,8 @@ struct agent {
     uint32_t port_count;
     uint64_t nonce; // of probes
     uint64_t started_at_ns;
-    uint32_t nic_failed;      // bit per port: tell the engine
+    // A bit per port: what the engine is to be told, and the ports whose last nic_apply succeeded.
+    uint32_t nic_failed, nic_applied, nic_good;
     uint64_t gossip_received; // by the core when it was last looked at
     bool gossip_more;         // the carrier's budget ran out
     bool seeds_warned;

@@ -41,8 +41,11 @@ static enum log_level note_level(enum engine_note_level level) {
 static void apply_rules(struct agent *agent, const struct engine_effects *effects) {
     for (uint32_t i = 0; i < agent->port_count; i++) {
         struct error error = {0};
-        if (!effects->nic_dirty[i] ||
-            nic_apply(agent->nics[i], engine_rules(agent->engine, i), &error) == 0) {
+        if (!effects->nic_dirty[i]) {
+            continue;
+        }
+        if (nic_apply(agent->nics[i], engine_rules(agent->engine, i), &error) == 0) {
+            agent->nic_applied |= ~agent->nic_good & 1U << i;
             continue;
         }
         agent->nic_failed |= 1U << i;
@@ -87,14 +90,22 @@ static int step_once(struct agent *agent, const struct engine_event *event, stru
     return rc;
 }
 
+// One event for each port in *ports.
+static void tell_ports(struct agent *agent, enum engine_event_kind kind, uint32_t *ports,
+                       bool *news) {
+    while (*ports != 0) {
+        uint32_t port = (uint32_t)__builtin_ctz(*ports);
+        struct engine_event event = {.kind = kind, .port = port};
+        *ports &= *ports - 1;
+        (void)step_once(agent, &event, NULL, news);
+    }
+}
+
 static void follow_up(struct agent *agent, bool news) {
     bool ignored = false;
-    while (agent->nic_failed != 0) {
-        uint32_t port = (uint32_t)__builtin_ctz(agent->nic_failed);
-        struct engine_event event = {.kind = ENGINE_NIC_FAILED, .port = port};
-        agent->nic_failed &= agent->nic_failed - 1;
-        (void)step_once(agent, &event, NULL, &news);
-    }
+    agent->nic_good = (agent->nic_good | agent->nic_applied) & ~agent->nic_failed;
+    tell_ports(agent, ENGINE_NIC_APPLIED, &agent->nic_applied, &news);
+    tell_ports(agent, ENGINE_NIC_FAILED, &agent->nic_failed, &news);
     if (news) { // what comes in while this runs is taken in the loop's next turn
         struct engine_event event = {.kind = ENGINE_GOSSIP};
         (void)step_once(agent, &event, NULL, &ignored);

@@ -192,7 +192,6 @@ void agent_engine_config(const struct agent *agent, const struct fabric *fabric,
         .loss_threshold = config->loss_threshold,
         .up_hold_ns = config->up_hold_ns,
         .up_hold_max_ns = config->up_hold_max_ns,
-        .decap_ready = true, // every driver decapsulates once its rules are in
         .gossip = {.ping_interval_ns = config->ping_interval_ns,
                    .ping_timeout_ns = config->ping_timeout_ns,
                    .dead_after_ns = config->dead_after_ns},
@@ -205,6 +204,9 @@ void agent_engine_config(const struct agent *agent, const struct fabric *fabric,
     if (fabric_find_node(fabric, config->host, &host)) {
         node_id leaf = fabric->ports[fabric->nodes[host.i].first_port].leaf;
         snprintf(out->gossip.rack, sizeof(out->gossip.rack), "%s", fabric->nodes[leaf.i].name);
+    }
+    for (uint32_t i = 0; i < agent->port_count; i++) {
+        out->adopted = out->adopted || agent->nics[i]->applied.rule_count > 0;
     }
     least_capabilities(agent, &out->nic);
 }

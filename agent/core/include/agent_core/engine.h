@@ -42,8 +42,10 @@ struct engine_config {
     uint32_t loss_threshold;    // losses in a row until the own verdict is "down"
     uint64_t up_hold_ns; // a link must answer that long until "up" again; doubles with each flap
     uint64_t up_hold_max_ns;
-    uint64_t seed;    // of the engine's own choices (probe phases)
-    bool decap_ready; // the NIC decapsulates for us
+    uint64_t seed; // of the engine's own choices (probe phases)
+    // The NIC holds the rules of an earlier life. They stay until the fleet has told this one its
+    // jobs (fail static), so that a restart moves no flow.
+    bool adopted;
     char nic_driver[16];
     struct nic_capabilities nic; // of all ports: the least
     struct gossip_config gossip; // name, nonce, address, seeds, timers
@@ -57,15 +59,17 @@ enum engine_event_kind {
     ENGINE_PROBE_RETURNED, // probe
     ENGINE_PROBE_FAILED,   // probe: could not be sent (socket full, no buffer): does not count as
                            // lost
-    ENGINE_FABRIC,         // fabric: a new file was loaded; the engine takes ownership of it
-    ENGINE_JOB_SUBMIT,     // job: borrowed
-    ENGINE_JOB_REMOVE,     // name
-    ENGINE_DRAIN,          // drain
-    ENGINE_QPS,            // qps: what the NIC saw sending
-    ENGINE_COUNTERS,       // counters: per rule and path
-    ENGINE_NIC_FAILED,     // port: nic_apply failed, try again later
-    ENGINE_CONFIG,         // config: live keys changed (probe timing, thresholds, algorithm)
-    ENGINE_LEAVE,          // say goodbye in gossip
+    ENGINE_FABRIC,     // fabric: a new file was loaded; the engine takes ownership of it, unless it
+                       // refuses
+    ENGINE_JOB_SUBMIT, // job: borrowed
+    ENGINE_JOB_REMOVE, // name
+    ENGINE_DRAIN,      // drain
+    ENGINE_QPS,        // qps: what the NIC saw sending
+    ENGINE_COUNTERS,   // counters: per rule and path
+    ENGINE_NIC_APPLIED, // port: nic_apply succeeded for the first time, or again after it failed
+    ENGINE_NIC_FAILED,  // port: nic_apply failed; the engine asks again after a while
+    ENGINE_CONFIG,      // config: live keys changed (probe timing, thresholds, algorithm)
+    ENGINE_LEAVE,       // say goodbye in gossip
 };
 
 struct engine_probe_result {
