@@ -5,15 +5,18 @@
 
 # The responder answers every 16 packets, which takes a slow queue pair of the lab a quarter of a second.
 readonly ACK_TIMEOUT=500ms
+# A NIC is not delayed by what else the machine does; a process that plays one should be as little as possible.
+readonly TRAFFIC_PRIORITY=10
 
 # Runs srv6-traffic on every host of the job, reports in $1/<host>.{recv,send}. Returns the worst exit code of the senders.
 run_traffic() { # DIRECTORY
     local directory=$1 host pid worst=0 fabric
     local -a hosts receivers=() senders=()
     fabric=$(lab_query .path)
+    rm -f "$STATE/traffic.started"
     mapfile -t hosts < <(host_names)
     for host in "${hosts[@]}"; do
-        nsenter --net="/run/netns/$PREFIX$host" "$BIN/srv6-traffic" recv --fabric "$fabric" --host "$host" \
+        chrt -r $TRAFFIC_PRIORITY nsenter --net="/run/netns/$PREFIX$host" "$BIN/srv6-traffic" recv --fabric "$fabric" --host "$host" \
             --ready "$directory/$host.ready" --json \
             </dev/null >"$directory/$host.recv" 2>"$directory/$host.recv.err" 9>&- &
         receivers+=($!)
@@ -29,12 +32,13 @@ run_traffic() { # DIRECTORY
     done
     read_counters >"$directory/before.json"
     for host in "${hosts[@]}"; do
-        nsenter --net="/run/netns/$PREFIX$host" "$BIN/srv6-traffic" send --job "$JOB" --fabric "$fabric" \
+        chrt -r $TRAFFIC_PRIORITY nsenter --net="/run/netns/$PREFIX$host" "$BIN/srv6-traffic" send --job "$JOB" --fabric "$fabric" \
             --host "$host" --scale "$SCALE" --rate-total "$RATE" --qps "$QPS" --mtu "$MTU" \
             --ack-timeout $ACK_TIMEOUT --timeout "$TIMEOUT" \
             ${IPV6:+--ipv6} --json </dev/null >"$directory/$host.send" 2>"$directory/$host.send.err" 9>&- &
         senders+=($!)
     done
+    touch "$STATE/traffic.started" # for scripts that break something under load
     for pid in "${senders[@]}"; do
         wait "$pid"
         local code=$?
