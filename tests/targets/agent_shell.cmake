@@ -13,3 +13,12 @@ if(TARGET agent_config)
 endif()
 srv6_test(test_agent_control LABEL unit
   SOURCES unit/test_agent_control.c LIBRARIES agent_control)
+
+if(TARGET agent_answers)
+  add_library(agent_bed STATIC support/agent_bed.c)
+  target_include_directories(agent_bed PUBLIC support ${PROJECT_SOURCE_DIR}/agent/shell/src)
+  target_link_libraries(agent_bed PUBLIC agents_sim agent_answers PRIVATE srv6_options)
+  foreach(unit views)
+    srv6_test(test_agent_${unit} LABEL unit SOURCES unit/test_agent_${unit}.c LIBRARIES agent_bed)
+  endforeach()
+endif()
