@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent_core/engine.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,33 +14,6 @@
 // the second.
 #define SETTLE_MIN_NS (300 * NS_PER_MS)
 #define SETTLE_MAX_NS (3 * NS_PER_S)
-
-void engine_note(struct engine *engine, enum engine_note_level level, const char *kind,
-                 const char *subject, const char *format, ...) {
-    if (engine->note_count == NOTES_MAX) {
-        return;
-    }
-    struct engine_note *note = &engine->notes[engine->note_count++];
-    *note = (struct engine_note){.level = level, .kind = kind};
-    memcpy(note->subject, subject, strnlen(subject, sizeof note->subject - 1));
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(note->text, sizeof note->text, format, arguments);
-    va_end(arguments);
-}
-
-const char *code_text(int code) {
-    switch (code) {
-    case -ENOMEM:
-        return "no memory";
-    case -ENOSPC:
-        return "a limit is reached";
-    case -EMSGSIZE:
-        return "too large";
-    default:
-        return "invalid";
-    }
-}
 
 struct probe_policy probe_policy_of(const struct engine_config *config) {
     return (struct probe_policy){.interval_ns = config->probe_interval_ns,
@@ -121,7 +91,6 @@ void engine_close(struct engine *engine) {
 }
 
 // ---- one step
-// -------------------------------------------------------------------------------------------------------
 
 static void tick(struct engine *engine) {
     struct probe_policy policy = probe_policy_of(&engine->config);

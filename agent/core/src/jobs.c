@@ -5,7 +5,6 @@
 // owner's agent dies the job goes on; the first live rank's host writes it again with a higher
 // generation in its own origin. A removed job is a record of a higher generation without
 // collectives, until the owner has deleted its own.
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 #include "state.h"
 
 // ---- records
-// --------------------------------------------------------------------------------------------------------
 
 static struct job_record **find_record(const struct engine *engine, const char *origin,
                                        const char *name) {
@@ -116,7 +114,7 @@ static bool outranks(const struct job_record *a, const struct job_record *b) {
     return strcmp(a->origin, b->origin) < 0;
 }
 
-static const struct job_record *winner_of(const struct engine *engine, const char *name) {
+const struct job_record *job_winner(const struct engine *engine, const char *name) {
     const struct job_record *best = NULL;
     for (uint32_t i = 0; i < engine->record_count; i++) {
         const struct job_record *record = engine->records[i];
@@ -128,7 +126,6 @@ static const struct job_record *winner_of(const struct engine *engine, const cha
 }
 
 // ---- writing
-// --------------------------------------------------------------------------------------------------------
 
 // Publishes a copy of the job in the own origin.
 static int write_job(struct engine *engine, const struct job *job) {
@@ -185,7 +182,7 @@ int jobs_submit(struct engine *engine, const struct job *job, struct error *erro
     if (rc != 0) {
         return rc;
     }
-    const struct job_record *before = winner_of(engine, job->name);
+    const struct job_record *before = job_winner(engine, job->name);
     struct job next = *job; // borrows the arrays
     next.generation = before == NULL ? 1 : before->job.generation + 1;
     rc = write_job(engine, &next);
@@ -195,7 +192,7 @@ int jobs_submit(struct engine *engine, const struct job *job, struct error *erro
 }
 
 int jobs_remove(struct engine *engine, const char *name, struct error *error) {
-    const struct job_record *record = winner_of(engine, name);
+    const struct job_record *record = job_winner(engine, name);
     if (record == NULL || record->job.removed) {
         return error_set(error, -ENOENT, "no job %.60s", name);
     }
@@ -246,7 +243,7 @@ static bool is_spent(const struct engine *engine, const struct job_record *recor
     if (strcmp(record->origin, engine->config.host) != 0) {
         return false;
     }
-    return winner_of(engine, record->job.name) != record ||
+    return job_winner(engine, record->job.name) != record ||
            (record->job.removed && engine->now_ns - record->written_at_ns > REMOVAL_KEPT_NS);
 }
 
@@ -268,7 +265,7 @@ void jobs_succeed(struct engine *engine) {
         if (is_spent(engine, record)) {
             delete_own(engine, record->job.name);
         } else if (orphan && (engine->now_ns - record->orphan_since_ns > ORPHAN_GRACE_NS ||
-                              winner_of(engine, record->job.name) != record)) {
+                              job_winner(engine, record->job.name) != record)) {
             drop_record(engine, &engine->records[i]);
         } else {
             i++; // else the place holds another record now
@@ -277,182 +274,6 @@ void jobs_succeed(struct engine *engine) {
             }
         }
     }
-}
-
-// ---- bindings
-// -------------------------------------------------------------------------------------------------------
-
-static struct host_view *host_by_name(struct engine *engine, const char *name) {
-    node_id node;
-    bool found =
-        fabric_find_node(engine->fabric, name, &node) && node.i < engine->fabric->host_count;
-    return found ? &engine->hosts[node.i] : NULL;
-}
-
-static struct binding *find_binding(const struct host_view *host, const char *job,
-                                    const char *port) {
-    for (uint32_t i = 0; i < host->binding_count; i++) {
-        if (strcmp(host->bindings[i].job, job) == 0 && strcmp(host->bindings[i].port, port) == 0) {
-            return &host->bindings[i];
-        }
-    }
-    return NULL;
-}
-
-static void store_binding(struct engine *engine, struct host_view *host,
-                          const struct rank_binding *binding) {
-    struct binding *place = find_binding(host, binding->job, binding->port);
-    if (place == NULL) {
-        if (host->binding_count == BINDINGS_MAX) {
-            engine->stats.bad_facts++;
-            return;
-        }
-        if (host->binding_count == host->binding_capacity) {
-            uint32_t capacity = host->binding_capacity == 0 ? 8 : 2 * host->binding_capacity;
-            struct binding *bindings = realloc(host->bindings, capacity * sizeof *bindings);
-            if (bindings == NULL) {
-                return;
-            }
-            host->bindings = bindings;
-            host->binding_capacity = capacity;
-        }
-        place = &host->bindings[host->binding_count++];
-        *place = (struct binding){0};
-        memcpy(place->job, binding->job, sizeof place->job);
-        memcpy(place->port, binding->port, sizeof place->port);
-    }
-    place->generation = binding->job_generation;
-    place->lost_since_ns = 0;
-    engine->beliefs_changed = true;
-}
-
-void jobs_learn_binding(struct engine *engine, const char *origin, const char *key,
-                        const void *value, size_t size) {
-    struct host_view *host = host_by_name(engine, origin);
-    if (host == NULL) {
-        return;
-    }
-    struct rank_binding binding;
-    if (value != NULL) {
-        if (rank_binding_decode(value, size, &binding) != 0) {
-            engine->stats.bad_facts++;
-        } else {
-            store_binding(engine, host, &binding);
-        }
-        return;
-    }
-    const char *slash = strrchr(key, '/'); // "job/port"
-    char job[JOB_NAME_SIZE] = "";
-    if (slash != NULL && (size_t)(slash - key) < sizeof job) {
-        memcpy(job, key, (size_t)(slash - key));
-        struct binding *place = find_binding(host, job, slash + 1);
-        if (place != NULL && place->lost_since_ns == 0) {
-            place->lost_since_ns = engine->now_ns;
-        }
-    }
-}
-
-// A host that restarts says again within moments what it agreed to; until then its flows go on.
-void jobs_expire_bindings(struct engine *engine) {
-    for (uint32_t i = 0; i < engine->fabric->host_count; i++) {
-        struct host_view *host = &engine->hosts[i];
-        for (uint32_t b = 0; b < host->binding_count;) {
-            uint64_t since = host->bindings[b].lost_since_ns;
-            if (since != 0 && engine->now_ns - since > BINDING_GRACE_NS) {
-                host->bindings[b] = host->bindings[--host->binding_count];
-                engine->beliefs_changed = true;
-            } else {
-                b++;
-            }
-        }
-    }
-}
-
-bool job_binds(const struct engine *engine, const struct job_view *view, port_id port) {
-    const struct fabric_port *fabric_port = &engine->fabric->ports[port.i];
-    if (fabric_port->host.i == engine->self.i) {
-        return true;
-    }
-    char name[NAME_SIZE + 4];
-    fabric_format_port(engine->fabric, port, name);
-    // The generation may be older: the host agreed to the rank, and learns of the change as we did.
-    return find_binding(&engine->hosts[fabric_port->host.i], view->record->job.name, name) != NULL;
-}
-
-static void bind_rank(struct engine *engine, const struct job_view *view, uint32_t rank) {
-    struct rank_binding binding = {.job_generation = view->record->job.generation, .rank = rank};
-    char port[NAME_SIZE + 4];
-    fabric_format_port(engine->fabric, view->ranks[rank], port);
-    memcpy(binding.job, view->record->job.name, sizeof binding.job);
-    memcpy(binding.port, port, strnlen(port, sizeof binding.port - 1));
-    uint8_t bytes[256];
-    char key[GOSSIP_KEY_MAX + 1];
-    ssize_t size = rank_binding_encode(&binding, bytes, sizeof bytes);
-    size_t job_length = strlen(binding.job), port_length = strlen(binding.port);
-    if (size < 0 || job_length + 1 + port_length > GOSSIP_KEY_MAX) {
-        engine->stats.bad_facts++;
-        return;
-    }
-    memcpy(key, binding.job, job_length);
-    key[job_length] = '/';
-    memcpy(key + job_length + 1, binding.port, port_length + 1);
-    gossip_put(engine->gossip, engine->now_ns, GOSSIP_TABLE_RANK, key, bytes, (size_t)size);
-    store_binding(engine, &engine->hosts[engine->self.i], &binding);
-}
-
-static const struct job_view *view_of(const struct engine *engine, const char *name) {
-    for (uint32_t i = 0; i < engine->job_count; i++) {
-        if (strcmp(engine->jobs[i].record->job.name, name) == 0) {
-            return &engine->jobs[i];
-        }
-    }
-    return NULL;
-}
-
-void jobs_bind(struct engine *engine) {
-    struct host_view *self = &engine->hosts[engine->self.i];
-    for (uint32_t i = 0; i < self->binding_count;) {
-        if (view_of(engine, self->bindings[i].job) == NULL) {
-            char key[JOB_NAME_SIZE + NAME_SIZE + 1];
-            size_t job_length = strlen(self->bindings[i].job);
-            memcpy(key, self->bindings[i].job, job_length);
-            key[job_length] = '/';
-            memcpy(key + job_length + 1, self->bindings[i].port,
-                   strlen(self->bindings[i].port) + 1);
-            gossip_delete(engine->gossip, engine->now_ns, GOSSIP_TABLE_RANK, key);
-            self->bindings[i] = self->bindings[--self->binding_count];
-        } else {
-            i++;
-        }
-    }
-    for (uint32_t i = 0; i < engine->job_count; i++) {
-        const struct job_view *view = &engine->jobs[i];
-        for (uint32_t rank = 0; rank < view->rank_count; rank++) {
-            if (view->ranks[rank].i != ID_NONE &&
-                engine->fabric->ports[view->ranks[rank].i].host.i == engine->self.i) {
-                bind_rank(engine, view, rank);
-            }
-        }
-    }
-}
-
-// ---- views
-// ----------------------------------------------------------------------------------------------------------
-
-static void fini_view(struct job_view *view) {
-    free(view->ranks);
-    for (unsigned i = 0; i < JOB_COLLECTIVES_MAX; i++) {
-        free(view->permutations[i]);
-    }
-}
-
-void jobs_fini_views(struct engine *engine) {
-    for (uint32_t i = 0; i < engine->job_count; i++) {
-        fini_view(&engine->jobs[i]);
-    }
-    free(engine->jobs);
-    engine->jobs = NULL;
-    engine->job_count = 0;
 }
 
 void jobs_fini(struct engine *engine) {
@@ -464,56 +285,4 @@ void jobs_fini(struct engine *engine) {
     free(engine->records);
     engine->records = NULL;
     engine->record_count = 0;
-}
-
-static int init_view(struct engine *engine, const struct job_record *record,
-                     struct job_view *view) {
-    const struct fabric *fabric = engine->fabric;
-    *view = (struct job_view){.record = record};
-    view->rank_count = job_rank_count(&record->job, fabric);
-    view->ranks = calloc(view->rank_count > 0 ? view->rank_count : 1, sizeof *view->ranks);
-    if (view->ranks == NULL) {
-        return -ENOMEM;
-    }
-    job_resolve(&record->job, fabric, view->ranks);
-    for (uint32_t i = 0; i < view->rank_count; i++) {
-        view->own_rank_count +=
-            view->ranks[i].i != ID_NONE && fabric->ports[view->ranks[i].i].host.i == engine->self.i;
-    }
-    for (uint32_t i = 0; i < record->job.collective_count; i++) {
-        if (!collective_has_map(record->job.collectives[i].type)) {
-            continue;
-        }
-        view->permutations[i] =
-            calloc(view->rank_count > 0 ? view->rank_count : 1, sizeof(uint32_t));
-        if (view->permutations[i] == NULL ||
-            job_permutation(&record->job, i, fabric, view->ranks, view->rank_count,
-                            view->permutations[i]) != 0) {
-            fini_view(view);
-            return -ENOMEM;
-        }
-    }
-    return 0;
-}
-
-static int compare_views(const void *left, const void *right) {
-    const struct job_view *a = left, *b = right;
-    return strcmp(a->record->job.name, b->record->job.name);
-}
-
-void jobs_resolve(struct engine *engine) {
-    jobs_fini_views(engine);
-    engine->jobs =
-        calloc(engine->record_count > 0 ? engine->record_count : 1, sizeof *engine->jobs);
-    if (engine->jobs == NULL) {
-        return;
-    }
-    for (uint32_t i = 0; i < engine->record_count; i++) {
-        const struct job_record *record = engine->records[i];
-        if (winner_of(engine, record->job.name) == record && !record->job.removed &&
-            init_view(engine, record, &engine->jobs[engine->job_count]) == 0) {
-            engine->job_count++;
-        }
-    }
-    qsort(engine->jobs, engine->job_count, sizeof *engine->jobs, compare_views);
 }

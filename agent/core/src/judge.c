@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // From reports to beliefs, from members to elected observers.
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +36,6 @@ void judge_fini(struct engine *engine) {
 }
 
 // ---- own verdicts
-// ---------------------------------------------------------------------------------------------------
 
 void judge_on_verdict(void *context, link_id link, enum probe_state from, enum probe_state to) {
     struct engine *engine = context;
@@ -64,7 +62,6 @@ void judge_on_verdict(void *context, link_id link, enum probe_state from, enum p
 }
 
 // ---- elected targets
-// ------------------------------------------------------------------------------------------------
 
 static bool *links_to_avoid(const struct engine *engine) {
     bool *avoid = calloc(fabric_link_count(engine->fabric), sizeof *avoid);
@@ -95,7 +92,6 @@ static void elect(struct engine *engine) {
 }
 
 // ---- beliefs
-// --------------------------------------------------------------------------------------------------------
 
 static uint32_t collect_evidence(struct engine *engine) {
     uint32_t count = 0;

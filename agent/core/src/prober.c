@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prober.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "model/rng.h"
 #include "model/time.h"
+#include "prober_judge.h"
 
 // A step that comes this many intervals after its deadline finds probes whose windows nobody
 // watched.
@@ -16,9 +14,6 @@
 // milliseconds.
 #define RTT_VAR_WEIGHT 8
 #define TIMEOUT_MAX_NS (50 * NS_PER_MS)
-#define BURST_PROBES 16
-// A link that stayed up that long is forgiven its earlier flaps.
-#define FORGIVE_AFTER_NS (300 * NS_PER_S)
 // Network control (DSCP CS6): a probe must not wait behind the data whose path it judges.
 #define PROBE_TRAFFIC_CLASS 0xc0
 
@@ -49,113 +44,7 @@ void prober_begin(struct prober *prober) {
     prober->out_count = 0;
 }
 
-// ---- targets
-// --------------------------------------------------------------------------------------------------------
-
-static void build_loop(struct walk_finder *finder, const struct walk_request *request,
-                       enum loop_kind kind, struct loop *loop) {
-    bool found = kind == LOOP_PREFIX ? walk_find_prefix(finder, request, &loop->walk)
-                                     : walk_find(finder, request, &loop->walk);
-    loop->valid = found && fabric_walk_sids(finder->fabric, loop->walk.links, loop->walk.link_count,
-                                            &loop->sids) == 0;
-}
-
-static bool same_walk(const struct loop *a, const struct loop *b) {
-    return a->valid == b->valid && a->walk.link_count == b->walk.link_count &&
-           memcmp(a->walk.links, b->walk.links, a->walk.link_count * sizeof a->walk.links[0]) == 0;
-}
-
-// Chooses the four walks. A loop of `before` (NULL: none) whose walk stays keeps what was measured
-// on it.
-static void build_target(struct walk_finder *finder, struct probe_target *target, port_id port,
-                         const bool *avoid, const struct probe_target *before, uint64_t now_ns) {
-    for (enum loop_kind kind = LOOP_PING; kind < LOOP_KINDS; kind++) {
-        struct walk_request request = {.port = port,
-                                       .through = link_of(target->cable, kind == LOOP_REVERSE),
-                                       .both = kind == LOOP_PING || kind == LOOP_PREFIX,
-                                       .avoid = avoid,
-                                       .salt = hash_pair(target->cable.i, port.i)};
-        struct loop *loop = &target->loops[kind];
-        *loop = (struct loop){.since_ns = now_ns};
-        build_loop(finder, &request, kind, loop);
-        if (before != NULL && same_walk(&before->loops[kind], loop)) {
-            *loop = before->loops[kind];
-        }
-    }
-}
-
-static const struct probe_target *find_target(const struct prober *prober, cable_id cable,
-                                              uint32_t port) {
-    for (uint32_t i = 0; i < prober->target_count; i++) {
-        if (prober->targets[i].cable.i == cable.i && prober->targets[i].port == port) {
-            return &prober->targets[i];
-        }
-    }
-    return NULL;
-}
-
-static bool same_list(const struct prober *prober, const cable_id *cables, const uint32_t *ports,
-                      uint32_t count) {
-    bool same = prober->target_count == count;
-    for (uint32_t i = 0; same && i < count; i++) {
-        same = prober->targets[i].cable.i == cables[i].i && prober->targets[i].port == ports[i];
-    }
-    return same;
-}
-
-// New targets are spread over the interval in bursts: one wake-up sends many probes, and a burst of
-// this size is small against any queue.
-static uint64_t phase_ns(uint32_t index, uint32_t count, uint64_t interval_ns) {
-    uint32_t bursts = (count + BURST_PROBES - 1) / BURST_PROBES;
-    return interval_ns * (index / BURST_PROBES) / bursts;
-}
-
-static void mark_monitored(struct prober *prober) {
-    for (uint32_t i = 0; i < fabric_link_count(prober->fabric); i++) {
-        prober->links[i].monitored = false;
-    }
-    for (uint32_t i = 0; i < prober->target_count; i++) {
-        prober->links[link_of(prober->targets[i].cable, false).i].monitored = true;
-        prober->links[link_of(prober->targets[i].cable, true).i].monitored = true;
-    }
-}
-
-int prober_set_targets(struct prober *prober, const cable_id *cables, const uint32_t *ports,
-                       const port_id *own_ports, uint32_t count, const bool *avoid, uint64_t now_ns,
-                       uint64_t interval_ns) {
-    struct walk_finder finder;
-    struct probe_target *targets = calloc(count > 0 ? count : 1, sizeof *targets);
-    int rc = targets == NULL ? -ENOMEM : walk_finder_init(&finder, prober->fabric);
-    if (rc != 0) {
-        free(targets);
-        return rc;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        const struct probe_target *before = find_target(prober, cables[i], ports[i]);
-        targets[i] =
-            before != NULL
-                ? *before
-                : (struct probe_target){.cable = cables[i],
-                                        .port = ports[i],
-                                        .next_at_ns = now_ns + phase_ns(i, count, interval_ns)};
-        build_target(&finder, &targets[i], own_ports[ports[i]], avoid, before, now_ns);
-    }
-    walk_finder_fini(&finder);
-    if (!same_list(prober, cables, ports, count)) {
-        prober->epoch++;
-    }
-    free(prober->targets);
-    prober->targets = targets;
-    prober->target_count = count;
-    mark_monitored(prober);
-    if (prober->deadline_ns == NEVER_NS && count > 0) {
-        prober->deadline_ns = now_ns;
-    }
-    return 0;
-}
-
 // ---- sending
-// --------------------------------------------------------------------------------------------------------
 
 static uint64_t loop_timeout_ns(const struct loop *loop, const struct probe_policy *policy) {
     uint64_t timeout = loop->rtt_ns + RTT_VAR_WEIGHT * loop->rtt_var_ns;
@@ -209,14 +98,10 @@ static void send_loop(struct prober *prober, uint32_t index, enum loop_kind kind
     stats->probes_sent++;
 }
 
-static bool is_bad(const struct probed_link *link) {
-    return link->state == PROBE_DOWN || link->state == PROBE_HELD;
-}
-
 static bool target_in_trouble(const struct prober *prober, const struct probe_target *target) {
     for (unsigned reverse = 0; reverse < 2; reverse++) {
         const struct probed_link *link = &prober->links[link_of(target->cable, reverse != 0).i];
-        if (link->state == PROBE_SUSPECT || is_bad(link)) {
+        if (link->state == PROBE_SUSPECT || probed_link_is_bad(link)) {
             return true;
         }
     }
@@ -255,131 +140,18 @@ static void send_confirmation(struct prober *prober, uint32_t index, uint64_t no
     }
 }
 
-// ---- verdicts
-// -------------------------------------------------------------------------------------------------------
-
-struct judgement {
-    struct prober *prober;
-    uint64_t now_ns;
-    const struct probe_policy *policy;
-    struct engine_stats *stats;
-    prober_verdict_fn *verdict;
-    void *context;
-};
-
-// The one place where a link's state changes.
-static void set_state(const struct judgement *judgement, link_id id, enum probe_state to) {
-    struct probed_link *link = &judgement->prober->links[id.i];
-    enum probe_state from = link->state;
-    if (from == to) {
-        return;
-    }
-    const struct probe_policy *policy = judgement->policy;
-    if (to == PROBE_DOWN && from != PROBE_HELD) {
-        bool forgiven = link->stable_since_ns != 0 &&
-                        judgement->now_ns - link->stable_since_ns > FORGIVE_AFTER_NS;
-        uint64_t doubled = 2 * link->hold_ns;
-        link->hold_ns = link->hold_ns == 0 || forgiven ? policy->up_hold_ns : doubled;
-        link->hold_ns =
-            link->hold_ns < policy->up_hold_max_ns ? link->hold_ns : policy->up_hold_max_ns;
-    }
-    if (to == PROBE_HELD) {
-        link->held_until_ns = judgement->now_ns + link->hold_ns;
-    }
-    if (to == PROBE_GOOD && from == PROBE_HELD) {
-        link->stable_since_ns = judgement->now_ns;
-    }
-    link->state = to;
-    link->changed_at_ns = judgement->now_ns;
-    judgement->verdict(judgement->context, id, from, to);
-}
-
-static void note_good(const struct judgement *judgement, link_id id, uint64_t sent_at_ns) {
-    struct probed_link *link = &judgement->prober->links[id.i];
-    if (sent_at_ns <= link->last_good_sent_at_ns) {
-        return;
-    }
-    link->last_good_sent_at_ns = sent_at_ns;
-    if (link->first_loss_sent_at_ns <= sent_at_ns) {
-        link->loss_run = 0;
-    }
-    if (!link->monitored) {
-        return;
-    }
-    switch (link->state) {
-    case PROBE_NONE:
-    case PROBE_SUSPECT:
-        if (link->loss_run == 0) {
-            set_state(judgement, id, PROBE_GOOD);
-        }
-        break;
-    case PROBE_DOWN:
-        set_state(judgement, id, PROBE_HELD);
-        break;
-    case PROBE_HELD:
-        if (judgement->now_ns >= link->held_until_ns) {
-            set_state(judgement, id, PROBE_GOOD);
-        }
-        break;
-    case PROBE_GOOD:
-        break;
-    }
-}
-
-// A loop that contains a link already known to be down is lost for that reason; its other links
-// stay unblamed.
-static bool loss_is_explained(const struct prober *prober, const struct loop *loop) {
-    for (unsigned i = 0; i < loop->walk.link_count; i++) {
-        if (is_bad(&prober->links[loop->walk.links[i].i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void note_lost(const struct judgement *judgement, link_id id, uint64_t sent_at_ns) {
-    struct probed_link *link = &judgement->prober->links[id.i];
-    if (link->last_good_sent_at_ns >= sent_at_ns) {
-        return; // a later probe crossed the link: exonerated
-    }
-    link->lost++;
-    if (link->loss_run++ == 0) {
-        link->first_loss_sent_at_ns = sent_at_ns;
-    }
-    if (!link->monitored) {
-        return;
-    }
-    if (link->state == PROBE_HELD) {
-        set_state(judgement, id, PROBE_DOWN);
-    } else if (link->state == PROBE_GOOD || link->state == PROBE_NONE) {
-        set_state(judgement, id, PROBE_SUSPECT);
-    }
-}
-
-// Down when enough probes in a row were lost over it and the rest of the way was seen to work since
-// the first loss.
-static void judge_target(const struct judgement *judgement, const struct probe_target *target) {
-    const struct loop *prefix = &target->loops[LOOP_PREFIX];
-    for (unsigned reverse = 0; reverse < 2; reverse++) {
-        link_id id = link_of(target->cable, reverse != 0);
-        struct probed_link *link = &judgement->prober->links[id.i];
-        if (link->state == PROBE_SUSPECT && link->loss_run >= judgement->policy->loss_threshold &&
-            prefix->valid && prefix->last_good_sent_at_ns >= link->first_loss_sent_at_ns) {
-            set_state(judgement, id, PROBE_DOWN);
-        }
-    }
-}
+// ---- answers and losses
 
 static void probe_lost(const struct judgement *judgement, const struct outstanding_probe *probe) {
     struct prober *prober = judgement->prober;
     const struct probe_target *target = &prober->targets[probe->target];
     const struct loop *loop = &target->loops[probe->loop];
     judgement->stats->probes_lost++;
-    bool explained = loss_is_explained(prober, loop);
+    bool explained = judge_loss_is_explained(prober, loop);
     for (unsigned i = 0; i < loop->walk.link_count; i++) {
         link_id id = loop->walk.links[i];
-        if (!explained || is_bad(&prober->links[id.i])) {
-            note_lost(judgement, id, probe->sent_at_ns);
+        if (!explained || probed_link_is_bad(&prober->links[id.i])) {
+            judge_lost(judgement, id, probe->sent_at_ns);
         }
     }
     if (target_in_trouble(prober, target)) {
@@ -439,7 +211,7 @@ void prober_returned(struct prober *prober, uint64_t now_ns,
     }
     struct judgement judgement = {prober, now_ns, policy, stats, verdict, context};
     for (unsigned i = 0; i < loop->walk.link_count; i++) {
-        note_good(&judgement, loop->walk.links[i], probe.sent_at_ns);
+        judge_good(&judgement, loop->walk.links[i], probe.sent_at_ns);
     }
     if (probe.loop == LOOP_PING) {
         prober->links[link_of(target->cable, false).i].rtt_ns = loop->rtt_ns;
@@ -457,7 +229,6 @@ void prober_unsent(struct prober *prober, uint64_t token) {
 }
 
 // ---- time
-// -----------------------------------------------------------------------------------------------------------
 
 static void void_outstanding(struct prober *prober, struct engine_stats *stats) {
     for (uint64_t token = prober->head_token; token < prober->next_token; token++) {
@@ -497,7 +268,7 @@ static void release_held(const struct judgement *judgement) {
             if (link->state == PROBE_HELD && judgement->now_ns >= link->held_until_ns &&
                 link->last_good_sent_at_ns + 4 * judgement->policy->interval_ns >
                     judgement->now_ns) {
-                set_state(judgement, id, PROBE_GOOD);
+                judge_set_state(judgement, id, PROBE_GOOD);
             }
         }
     }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine's state, by stage, and what the stages offer each other. Private to agent_core.
 //
-//   learn.c   directory, links' evidence, orders   <- gossip, commands
-//   jobs.c    jobs, their ranks and bindings       <- gossip, commands
-//   judge.c   beliefs, elected targets             <- evidence, directory, orders
-//   route.c   plan, steering of own flows, rules   <- beliefs, own verdicts, jobs
-//   tell.c    own records in the gossip core       <- own verdicts, jobs, fabric
+//   learn.c, orders.c, jobs.c, bindings.c    members, evidence, orders, jobs    <- gossip, commands
+//   judge.c, monitors.c, prober*.c, walk.c   beliefs, elected targets, probes   <- evidence,
+//   members, orders job_views.c, steer.c, buckets.c, route.c, rules.c, nic_reports.c
+//                                            plan, paths in use, rules          <- beliefs, own
+//                                            verdicts, jobs
+//   tell.c                                   own records in the gossip core     <- own verdicts,
+//   jobs, fabric fabric_change.c                          another fabric file takes effect notes.c
+//   what every stage uses
 #ifndef AGENT_CORE_STATE_H
 #define AGENT_CORE_STATE_H
 
@@ -184,6 +187,8 @@ int learn_init(struct engine *engine); // arrays for the active fabric
 void learn_fini(struct engine *engine);
 void learn_gossip(struct engine *engine); // drains the core's changes
 void learn_all(struct engine *engine);    // from the core's tables, after the fabric changed
+void learn_order_record(struct engine *engine, const char *origin, const char *key,
+                        const void *value, size_t size);
 int learn_order(struct engine *engine, const struct engine_drain *drain, struct error *error);
 // Own evidence counts like a peer's. NULL withdraws it.
 void learn_own_report(struct engine *engine, link_id link, const struct link_report *report);
@@ -196,6 +201,7 @@ bool order_covers(const struct engine *engine, link_id link, enum drain_kind kin
 bool first_live_host(const struct engine *engine);
 
 // jobs.c
+const struct job_record *job_winner(const struct engine *engine, const char *name);
 void jobs_learn(struct engine *engine, const char *origin, const char *name, const void *value,
                 size_t size);
 void jobs_origin_state(struct engine *engine, const char *origin, enum gossip_state state);
@@ -219,6 +225,9 @@ void judge_on_verdict(void *context, link_id link, enum probe_state from, enum p
 
 // route.c, rules.c, buckets.c
 void route(struct engine *engine);
+void route_program(struct engine *engine); // the wanted rules from the paths in use
+int steer_replan(struct engine *engine);   // -ENOMEM, -EINVAL: the old plan stays
+void steer_assign_buckets(struct steer *steer);
 void route_fini(struct router *router);
 void route_learn_qps(struct engine *engine, const struct engine_port_qps *event);
 void route_learn_counters(struct engine *engine, const struct engine_port_counters *event);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Read-only accessors for the daemon and its control socket.
 #include <errno.h>
-#include <string.h>
 
 #include "state.h"
 
