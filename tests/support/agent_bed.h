@@ -18,8 +18,6 @@ struct agent_bed {
     struct agents_sim *sim;
     bool frozen;         // orders and jobs are taken and dropped: the fleet stays as it is
     unsigned step_count; // events that the commands gave to the engine
-    int keys_code;       // what loading and replacing keys shall return
-    unsigned keys_set;   // how often the carrier got new keys
     struct engine_config last_config; // of the last ENGINE_CONFIG
 };
 

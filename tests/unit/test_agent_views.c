@@ -219,6 +219,10 @@ static void why_of_a_link_shows_the_evidence_and_who_gave_orders(void **state) {
     assert_string_equal(text_at(row(out, "evidence", "verdict", "down"), "verdict"), "down");
     json_decref(out);
     json_decref(ask("drain", "{\"name\":\"spine2\",\"kind\":\"node\",\"active\":true}"));
+    out = ask("status", NULL);
+    assert_int_equal(number_at(json_object_get(out, "links"), "down"), 1);
+    assert_int_equal(number_at(json_object_get(out, "links"), "drained"), 8);
+    json_decref(out);
     out = ask("links", "{\"why\":\"leaf3-spine2\"}");
     assert_int_equal(json_array_size(json_object_get(out, "links")), 2);
     json_t *order = at(at(out, "links", 1), "orders", 0);

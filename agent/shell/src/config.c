@@ -250,7 +250,7 @@ static void read_config(const struct reading *reading) {
     }
 }
 
-static int parse(const char *path, const char *text, size_t size, fabric_complain_fn *complain,
+int config_parse(const char *path, const char *text, size_t size, fabric_complain_fn *complain,
                  void *context, struct config *out) {
     struct complaints complaints;
     struct config config = {0};
@@ -281,7 +281,7 @@ int config_load(const char *path, fabric_complain_fn *complain, void *context, s
     size_t size;
     int rc = yaml_file_read(path, complain, context, &text, &size);
     if (rc == 0) {
-        rc = parse(path, text, size, complain, context, out);
+        rc = config_parse(path, text, size, complain, context, out);
         free(text);
     }
     return rc;

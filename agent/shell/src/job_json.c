@@ -106,6 +106,10 @@ static int read_job(json_t *from, struct job *job, struct error *error) {
         rc = error_set(error, -EINVAL, "job: collectives: a list of 1 to %d expected",
                        JOB_COLLECTIVES_MAX);
     }
+    if (rc == 0 && generation != NULL &&
+        (!json_is_integer(generation) || json_integer_value(generation) < 0)) {
+        rc = error_set(error, -EINVAL, "job: generation: a number expected");
+    }
     job->generation = (uint64_t)json_integer_value(generation);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         job->collective_count = (uint32_t)i + 1; // so that job_fini frees its pairs

@@ -59,6 +59,9 @@ struct config {
 
 // 0; -EINVAL after complaints; -errno when the file could not be read (also complained about).
 int config_load(const char *path, fabric_complain_fn *complain, void *context, struct config *out);
+// The same for a text that is at hand; `path` is for messages and for what is relative to it.
+int config_parse(const char *path, const char *text, size_t size, fabric_complain_fn *complain,
+                 void *context, struct config *out);
 void config_fini(struct config *config);
 // The host is in the fabric, and each of its ports has a device. -EINVAL after complaints.
 int config_check_fabric(const struct config *config, const struct fabric *fabric,
