@@ -13,7 +13,7 @@ run_traffic() { # DIRECTORY
     local directory=$1 host pid worst=0 fabric
     local -a hosts receivers=() senders=()
     fabric=$(lab_query .path)
-    rm -f "$STATE/traffic.started"
+    rm -f "$STATE/traffic.started" "$STATE/traffic.ended"
     mapfile -t hosts < <(host_names)
     for host in "${hosts[@]}"; do
         chrt -r $TRAFFIC_PRIORITY nsenter --net="/run/netns/$PREFIX$host" "$BIN/srv6-traffic" recv --fabric "$fabric" --host "$host" \
@@ -44,6 +44,7 @@ run_traffic() { # DIRECTORY
         local code=$?
         [ $code -le $worst ] || worst=$code
     done
+    touch "$STATE/traffic.ended"
     read_counters >"$directory/after.json"
     kill -TERM "${receivers[@]}" 2>/dev/null
     wait "${receivers[@]}"
@@ -51,7 +52,7 @@ run_traffic() { # DIRECTORY
 }
 
 # Planned bytes of a link: each flow's frames (payload and headers of Ethernet, outer and inner IP, UDP, BTH, ICRC)
-# times the shares of its paths. Counted: frames with encapsulated packets that arrived over the link.
+# times the shares of its paths. A flow is silent when any of its queue pairs is. Counted: frames with encapsulated packets that arrived over the link.
 readonly TRAFFIC_FILTER='
     ($before[0].links | INDEX(.link)) as $was
     | ($after[0].links | INDEX(.link)) as $is
@@ -74,8 +75,8 @@ readonly TRAFFIC_FILTER='
               dropped_packets: ($is[.].dropped_packets - $was[.].dropped_packets),
               total_bytes: ($is[.].bytes - $was[.].bytes)}
            | . + {deviation: (if .planned_bytes > 0 then .counted_bytes / .planned_bytes - 1 else null end)}],
-       flows: ([$received[].flows[]] | map({flow, received_packets, delivered_bytes, lost, reordered, duplicate, longest_silence_ns,
-           complete})) }
+       flows: ([$received[].flows[]] | map({flow, received_packets, delivered_bytes, lost, reordered, duplicate,
+           longest_silence_ns: ([.qps[].longest_silence_ns] | max), complete})) }
     | . + {largest_deviation: ([.links[].deviation // 0 | fabs] | max),
            longest_silence_ns: ([.flows[].longest_silence_ns] | max),
            lost: ([.flows[].lost] | add), reordered: ([.flows[].reordered] | add)}'
