@@ -169,14 +169,28 @@ static void a_slow_sender_asks_before_it_times_out(void **state) {
     uint64_t index;
     bool ask;
     for (uint64_t i = 0; i < 3; i++) { // nothing is acknowledged yet
-        assert_true(requester_take(&requester, i * 300, &index, &ask));
+        assert_true(requester_take(&requester, 10000 + i * 300, &index, &ask));
         assert_true(ask);
     }
     requester.interval_ns = 10; // a fast one asks only every so often
-    requester.send_at_ns = 610;
-    assert_true(requester_take(&requester, 610, &index, &ask));
+    requester.send_at_ns = 10610;
+    assert_true(requester_take(&requester, 10610, &index, &ask));
     assert_false(ask);
     assert_int_equal(requester.timeouts, 0);
+}
+
+static void an_answered_sender_does_not_ask_with_every_packet(void **state) {
+    (void)state;
+    struct requester requester = requester_of(100, 64);
+    uint64_t index;
+    bool ask;
+    unsigned asked = 0;
+    for (uint64_t i = 0; i < 32; i++) { // each is acknowledged before the next
+        assert_true(requester_take(&requester, 100000 + i * 10, &index, &ask));
+        asked += ask;
+        requester_ack(&requester, (uint32_t)(0xfffffe + i) & 0xffffff, 100001 + i * 10);
+    }
+    assert_in_range(asked, 8, 9); // every fourth, and the first
 }
 
 static void a_late_sender_does_not_burst(void **state) {
@@ -384,6 +398,7 @@ int main(void) {
         cmocka_unit_test(foreign_acks_and_naks_change_nothing),
         cmocka_unit_test(silence_of_the_responder_goes_back_at_the_timeout),
         cmocka_unit_test(a_slow_sender_asks_before_it_times_out),
+        cmocka_unit_test(an_answered_sender_does_not_ask_with_every_packet),
         cmocka_unit_test(a_late_sender_does_not_burst),
         cmocka_unit_test(a_gap_is_answered_with_one_nak),
         cmocka_unit_test(a_repeated_packet_is_acknowledged_again_but_not_delivered),

@@ -38,11 +38,17 @@ uint64_t requester_deadline_ns(const struct requester *requester) {
     return timeout_at_ns;
 }
 
+// The first packet sent again asks for an answer at once.
+static void go_back(struct requester *requester, uint64_t index) {
+    requester->next = index;
+    requester->asked_at_ns = 0;
+}
+
 static void check_timeout(struct requester *requester, uint64_t now_ns) {
     if (requester->reliable && requester->next > requester->acked &&
         now_ns >= requester->progress_at_ns + requester->ack_timeout_ns) {
         requester->timeouts++;
-        requester->next = requester->acked;
+        go_back(requester, requester->acked);
         // The stall goes on; only the clock of the next timeout starts again.
         requester->progress_at_ns = now_ns;
     }
@@ -50,8 +56,7 @@ static void check_timeout(struct requester *requester, uint64_t now_ns) {
 
 static bool wants_ack(const struct requester *requester, uint64_t index, uint64_t now_ns) {
     return requester->reliable &&
-           (index == requester->acked || index + 1 == requester->total ||
-            (index + 1) % requester->ack_every == 0 ||
+           (index + 1 == requester->total || (index + 1) % requester->ack_every == 0 ||
             index + 1 == requester->acked + requester->window ||
             now_ns >= requester->asked_at_ns + requester->ack_timeout_ns / ASKS_PER_TIMEOUT);
 }
@@ -113,7 +118,7 @@ void requester_nak(struct requester *requester, uint32_t psn, uint64_t now_ns) {
     }
     requester->naks++;
     progress(requester, (uint64_t)index, now_ns);
-    requester->next = (uint64_t)index;
+    go_back(requester, (uint64_t)index);
 }
 
 // ---- responder
