@@ -53,7 +53,7 @@ struct agents_sim {
 // ---- the fabric
 // -----------------------------------------------------------------------------------------------------
 
-static struct fabric *build_fabric(const struct agents_sim_options *options) {
+static struct fabric *build_fabric(const struct agents_sim_options *options, uint64_t generation) {
     struct fabric_clos_desc clos = {.kind = options->clos_kind,
                                     .leaves = options->leaves,
                                     .spines = options->spines,
@@ -66,7 +66,7 @@ static struct fabric *build_fabric(const struct agents_sim_options *options) {
                                     .ports_per_host = 1,
                                     .host_bps = 400000000000,
                                     .fabric_bps = 400000000000};
-    return fixture_clos(&clos);
+    return fixture_clos_generation(&clos, generation);
 }
 
 // The link that a node takes for a uSID that is not its own: a neighbour's uN, or a host port below
@@ -224,7 +224,7 @@ static void count_note(struct agent *agent, const char *kind) {
             return;
         }
     }
-    assert(!"more kinds of notes than KINDS_MAX");
+    assert(0 && "more kinds of notes than KINDS_MAX");
 }
 
 static void apply(struct agents_sim *sim, uint32_t host, const struct engine_effects *effects) {
@@ -354,7 +354,7 @@ void agents_sim_start(struct agents_sim *sim, uint32_t host) {
                                            .counters = true,
                                            .rules_max = RULES_MAX,
                                            .encap_bytes_max = 128}};
-    struct fabric *fabric = build_fabric(&sim->options);
+    struct fabric *fabric = build_fabric(&sim->options, 1);
     assert(fabric != NULL);
     const char *name = fabric->nodes[host].name;
     memcpy(config.host, name, NAME_SIZE);
@@ -391,7 +391,7 @@ struct agents_sim *agents_sim_open(const struct agents_sim_options *options) {
     assert(sim != NULL);
     sim->options = *options;
     sim->now_ns = NS_PER_S;
-    sim->map = build_fabric(options);
+    sim->map = build_fabric(options, 1);
     assert(sim->map != NULL);
     sim->count = sim->map->host_count;
     sim->agents = calloc(sim->count, sizeof *sim->agents);
@@ -439,6 +439,17 @@ int agents_sim_submit(struct agents_sim *sim, uint32_t host, const struct job *j
                       struct error *error) {
     return agents_sim_event(sim, host,
                             &(struct engine_event){.kind = ENGINE_JOB_SUBMIT, .job = job}, error);
+}
+
+int agents_sim_offer_fabric(struct agents_sim *sim, uint32_t host, uint64_t generation,
+                            struct error *error) {
+    struct fabric *fabric = build_fabric(&sim->options, generation);
+    struct engine_event event = {.kind = ENGINE_FABRIC, .fabric = fabric};
+    int rc = agents_sim_event(sim, host, &event, error);
+    if (rc != 0) {
+        fabric_close(fabric);
+    }
+    return rc;
 }
 
 // ---- packets

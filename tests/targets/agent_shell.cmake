@@ -23,3 +23,24 @@ if(TARGET agent_answers)
       LIBRARIES agent_bed model_yaml)
   endforeach()
 endif()
+
+srv6_fuzz(fuzz_probe_packet SOURCES fuzz/fuzz_probe_packet.c LIBRARIES agent_probe
+  CORPUS fuzz/corpus/probe_packet)
+if(TARGET traffic)
+  srv6_fuzz(fuzz_roce SOURCES fuzz/fuzz_roce.c LIBRARIES traffic CORPUS fuzz/corpus/roce)
+endif()
+if(TARGET agent_config)
+  srv6_fuzz(fuzz_agent_config SOURCES fuzz/fuzz_agent_config.c LIBRARIES agent_config
+    CORPUS fuzz/corpus/agent_config)
+endif()
+if(TARGET agent_answers)
+  foreach(fuzz control job)
+    srv6_fuzz(fuzz_agent_${fuzz} SOURCES fuzz/fuzz_agent_${fuzz}.c LIBRARIES agent_bed
+      CORPUS fuzz/corpus/agent_${fuzz})
+  endforeach()
+endif()
+
+if(TARGET agents_sim)
+  srv6_test(prop_hostile LABEL property SOURCES property/prop_hostile.c LIBRARIES agents_sim
+    TIMEOUT 120)
+endif()

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pathalg/algorithm.h"
 #include "state.h"
 
 static void fini_view(struct job_view *view) {
@@ -58,6 +59,12 @@ static int compare_views(const void *left, const void *right) {
     return strcmp(a->record->job.name, b->record->job.name);
 }
 
+// A job of an algorithm that this version does not know is not planned here, so that it takes no
+// other job's plan with it.
+static bool is_plannable(const struct job *job) {
+    return !job->removed && (job->algorithm[0] == '\0' || algorithm_find(job->algorithm) != NULL);
+}
+
 void jobs_resolve(struct engine *engine) {
     jobs_fini_views(engine);
     engine->jobs =
@@ -67,7 +74,7 @@ void jobs_resolve(struct engine *engine) {
     }
     for (uint32_t i = 0; i < engine->record_count; i++) {
         const struct job_record *record = engine->records[i];
-        if (job_winner(engine, record->job.name) == record && !record->job.removed &&
+        if (job_winner(engine, record->job.name) == record && is_plannable(&record->job) &&
             init_view(engine, record, &engine->jobs[engine->job_count]) == 0) {
             engine->job_count++;
         }

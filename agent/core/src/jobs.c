@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pathalg/algorithm.h"
 #include "state.h"
 
 // ---- records
@@ -90,6 +91,11 @@ void jobs_learn(struct engine *engine, const char *origin, const char *name, con
     if (strcmp(job.name, name) != 0 || store_record(engine, origin, &job) != 0) {
         engine->stats.bad_facts++;
         job_fini(&job);
+    } else if (job.algorithm[0] != '\0' && algorithm_find(job.algorithm) == NULL) {
+        engine_note(engine, NOTE_WARNING, "unknown_algorithm", name,
+                    "job %s of %s wants algorithm %s, which this version does not know: its flows "
+                    "leave plain",
+                    name, origin, job.algorithm);
     }
 }
 

@@ -57,6 +57,9 @@ const char *plain_reason(const struct engine *engine, const struct plan_flow *fl
     if (!host->facts.decap_ready) {
         return "the destination is not ready to decapsulate";
     }
+    if (flow->job >= engine->job_count) { // a plan that outlived its jobs: no new one could be made
+        return "its job has ended";
+    }
     if (!job_binds(engine, &engine->jobs[flow->job], flow->dst)) {
         return "the destination has not agreed to the job";
     }
