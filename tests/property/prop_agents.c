@@ -273,6 +273,31 @@ static void a_drained_link_is_left_without_loss_and_used_again(void **state) {
     agents_sim_close(sim);
 }
 
+static void a_new_fabric_file_takes_effect_when_the_last_live_member_holds_it(void **state) {
+    (void)state;
+    struct agents_sim *sim = open_with_job(&lab_8);
+    for (uint32_t host = 0; host < 7; host++) {
+        assert_int_equal(agents_sim_offer_fabric(sim, host, 2, NULL), 0);
+    }
+    agents_sim_run(sim, NS_PER_S);
+    for (uint32_t host = 0; host < 8; host++) {
+        assert_int_equal(engine_fabric(agents_sim_engine(sim, host))->generation, 1);
+    }
+    assert_int_equal(engine_held_generation(agents_sim_engine(sim, 0)), 2);
+    assert_int_equal(agents_sim_offer_fabric(sim, 7, 2, NULL), 0);
+    for (unsigned i = 0; i < 100; i++) {
+        agents_sim_run(sim, 5 * NS_PER_MS);
+        assert_all_delivered(sim, "while the fabric file changes");
+    }
+    for (uint32_t host = 0; host < 8; host++) {
+        assert_int_equal(engine_fabric(agents_sim_engine(sim, host))->generation, 2);
+    }
+    struct error error = {0};
+    assert_int_not_equal(agents_sim_offer_fabric(sim, 3, 1, &error), 0);
+    assert_non_null(strstr(error.text, "generation"));
+    agents_sim_close(sim);
+}
+
 static void an_unknown_link_or_job_is_refused_by_name(void **state) {
     (void)state;
     struct agents_sim *sim = open_with_job(&lab_8);
@@ -359,6 +384,7 @@ int main(void) {
         cmocka_unit_test(an_owner_that_restarts_at_once_loses_neither_its_job_nor_its_order),
         cmocka_unit_test(a_paused_agent_blames_no_link),
         cmocka_unit_test(a_drained_link_is_left_without_loss_and_used_again),
+        cmocka_unit_test(a_new_fabric_file_takes_effect_when_the_last_live_member_holds_it),
         cmocka_unit_test(an_unknown_link_or_job_is_refused_by_name),
         cmocka_unit_test(a_removed_job_leaves_no_rule_anywhere),
         cmocka_unit_test(three_tiers_and_parallel_cables_reroute_too),

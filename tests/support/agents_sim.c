@@ -25,7 +25,7 @@ struct agent {
     struct rule_set nic;   // what its NIC holds: outlives the agent
     uint64_t paused_until_ns;
     uint32_t lives;
-    bool applied; // the engine is to be told
+    bool applied, told_applied; // the NIC took rules; the engine knows, once in a life
     struct note_count notes[KINDS_MAX];
 };
 
@@ -262,9 +262,9 @@ int agents_sim_event(struct agents_sim *sim, uint32_t host, const struct engine_
     struct engine_effects effects;
     int rc = engine_step(sim->agents[host].engine, sim->now_ns, event, &effects, error);
     apply(sim, host, &effects);
-    if (sim->agents[host].applied) {
+    if (sim->agents[host].applied && !sim->agents[host].told_applied) {
         struct engine_event applied = {.kind = ENGINE_NIC_APPLIED, .port = 0};
-        sim->agents[host].applied = false;
+        sim->agents[host].told_applied = true;
         engine_step(sim->agents[host].engine, sim->now_ns, &applied, &effects, NULL);
         apply(sim, host, &effects);
     }
@@ -335,6 +335,7 @@ void agents_sim_start(struct agents_sim *sim, uint32_t host) {
     struct agent *agent = &sim->agents[host];
     assert(agent->engine == NULL);
     agent->lives++;
+    agent->applied = agent->told_applied = false;
     char seeds[3][GOSSIP_ADDRESS_SIZE];
     const char *seed_list[3];
     for (uint32_t i = 0; i < 3; i++) {

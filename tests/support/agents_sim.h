@@ -42,6 +42,10 @@ int agents_sim_submit(struct agents_sim *sim, uint32_t host, const struct job *j
 int agents_sim_event(struct agents_sim *sim, uint32_t host, const struct engine_event *event,
                      struct error *error);
 
+// Gives an agent a new file of the same fabric.
+int agents_sim_offer_fabric(struct agents_sim *sim, uint32_t host, uint64_t generation,
+                            struct error *error);
+
 enum delivery { DELIVERED, LOST_ON_CUT, LOST_ASTRAY, SENT_PLAIN };
 // Sends one RoCEv2 packet from host to host by the rules in the sender's NIC; *cut names the link
 // when lost on a cut.

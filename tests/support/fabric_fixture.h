@@ -32,10 +32,11 @@ static inline void complain_aloud(void *context, const struct error *error) {
     fprintf(stderr, "%s\n", error->text);
 }
 
-static inline struct fabric *fixture_clos(const struct fabric_clos_desc *clos) {
+static inline struct fabric *fixture_clos_generation(const struct fabric_clos_desc *clos,
+                                                     uint64_t generation) {
     struct fabric_desc desc = {.source = "fixture",
                                .version = 1,
-                               .generation = 1,
+                               .generation = generation,
                                .name = "fixture",
                                .block = "fcbb:bb00::/32",
                                .clos = clos};
@@ -44,6 +45,10 @@ static inline struct fabric *fixture_clos(const struct fabric_clos_desc *clos) {
         abort();
     }
     return fabric;
+}
+
+static inline struct fabric *fixture_clos(const struct fabric_clos_desc *clos) {
+    return fixture_clos_generation(clos, 1);
 }
 
 static inline struct fabric *fixture_leaf_spine(uint32_t leaves, uint32_t spines,

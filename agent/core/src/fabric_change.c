@@ -43,6 +43,8 @@ int engine_adopt_fabric(struct engine *engine, struct fabric *fabric, struct err
         rule_set_init(&next.router.rules[i]);
     }
     plan_init(&next.router.plan);
+    memcpy(next.router.nic_holds, engine->router.nic_holds, sizeof next.router.nic_holds);
+    memcpy(next.router.nic_failed, engine->router.nic_failed, sizeof next.router.nic_failed);
     next.hosts[self.i].known = true;
     next.hosts[self.i].state = GOSSIP_ALIVE;
     if (engine->fabric != NULL) {

@@ -63,7 +63,9 @@ readonly TRAFFIC_FILTER='
         | ($bytes + $overhead * $qps * ($bytes / $qps / $mtu | ceil)) as $frames
         | .paths[] | {bytes: ($frames * .share), hops: [.nodes, .links]}
         | . as $part | range(0; .hops[1] | length)
-        | {link: ($part.hops[0][.] + ">" + $part.hops[0][. + 1]), bytes: $part.bytes}]
+        | {link: ($part.hops[0][.] + ">" + $part.hops[0][. + 1]
+               + ($part.hops[1][.] | if test("\\.[0-9]+$") then "." + (split(".") | last) else "" end)),
+           bytes: $part.bytes}]
     | group_by(.link) | map({key: .[0].link, value: (map(.bytes) | add)}) | from_entries | . as $planned
     | {algorithm: $plan[0].algorithm, fabric: $plan[0].fabric, mtu: $mtu, qps: $qps, family: (if $ipv6 != "" then 6 else 4 end),
        elapsed_ns: ([$sent[].elapsed_ns] | max),
