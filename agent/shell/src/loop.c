@@ -13,6 +13,7 @@
 
 #define METER_MS 200                   // between two looks at the NIC's counters
 #define GOODBYE_NS (500 * NS_PER_MS)   // for the last messages to leave
+#define FAREWELL_MS 500                // for peers to stop steering here, over hops of gossip
 #define SEED_WARNING_NS (3 * NS_PER_S) // alone for that long in spite of seeds
 
 static void arm_timer(struct agent *agent) {
@@ -137,6 +138,9 @@ static void on_stop(uv_signal_t *signal, int number) {
                agent->config.remove_on_exit ? "are removed" : "stay in the NIC");
     (void)agent_step(agent, &event, NULL);
     gossip_zmq_flush(agent->carrier, clock_now_ns(), GOODBYE_NS);
+    if (agent->config.remove_on_exit) {
+        uv_sleep(FAREWELL_MS); // what is encapsulated until then must still be decapsulated
+    }
     uv_stop(&agent->loop);
 }
 
