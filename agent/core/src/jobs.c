@@ -177,6 +177,16 @@ static int check_ranks(const struct engine *engine, const struct job *job, struc
     return 0;
 }
 
+// Nothing outranks the last generation there is.
+static int check_generation(const struct job_record *before, struct error *error) {
+    return before == NULL || before->job.generation < UINT64_MAX
+               ? 0
+               : error_set(error, -EOVERFLOW,
+                           "job %s: %s wrote it with the last generation there is: give the new "
+                           "one another name",
+                           before->job.name, before->origin);
+}
+
 int jobs_submit(struct engine *engine, const struct job *job, struct error *error) {
     int rc = job_check(job, error);
     if (rc == 0) {
@@ -185,10 +195,11 @@ int jobs_submit(struct engine *engine, const struct job *job, struct error *erro
     if (rc == 0) {
         rc = check_algorithm(engine, job, error);
     }
+    const struct job_record *before = job_winner(engine, job->name);
+    rc = rc != 0 ? rc : check_generation(before, error);
     if (rc != 0) {
         return rc;
     }
-    const struct job_record *before = job_winner(engine, job->name);
     struct job next = *job; // borrows the arrays
     next.generation = before == NULL ? 1 : before->job.generation + 1;
     rc = write_job(engine, &next);
@@ -202,13 +213,17 @@ int jobs_remove(struct engine *engine, const char *name, struct error *error) {
     if (record == NULL || record->job.removed) {
         return error_set(error, -ENOENT, "no job %.60s", name);
     }
+    int rc = check_generation(record, error);
+    if (rc != 0) {
+        return rc;
+    }
     struct job removal;
     job_init(&removal);
     memcpy(removal.name, record->job.name, sizeof removal.name);
     removal.generation = record->job.generation + 1;
     removal.all_ranks = true;
     removal.removed = true;
-    int rc = write_job(engine, &removal);
+    rc = write_job(engine, &removal);
     return rc != 0 ? error_set(error, rc, "job %.60s: cannot publish its removal", name) : 0;
 }
 
@@ -275,7 +290,8 @@ void jobs_succeed(struct engine *engine) {
             drop_record(engine, &engine->records[i]);
         } else {
             i++; // else the place holds another record now
-            if (orphan && !record->job.removed && is_successor(engine, &record->job)) {
+            if (orphan && !record->job.removed && record->job.generation < UINT64_MAX &&
+                is_successor(engine, &record->job)) {
                 succeed(engine, record);
             }
         }
