@@ -376,6 +376,28 @@ static void three_tiers_and_parallel_cables_reroute_too(void **state) {
     }
 }
 
+static void a_nic_without_srh_sends_what_needs_one_plain_and_says_so(void **state) {
+    (void)state;
+    struct agents_sim_options options = {.clos_kind = "three-tier",
+                                         .pods = 2,
+                                         .leaves_per_pod = 2,
+                                         .aggs_per_pod = 2,
+                                         .cores = 2,
+                                         .hosts_per_leaf = 1,
+                                         .cables = 2,
+                                         .probe_interval_ns = 3 * NS_PER_MS,
+                                         .seed = 9,
+                                         .no_srh = true};
+    struct agents_sim *sim = open_with_job(&options);
+    const struct engine *engine = agents_sim_engine(sim, 0);
+    assert_int_equal(agents_sim_send(sim, 0, 1, 64, false, NULL), DELIVERED); // within the pod
+    assert_int_equal(agents_sim_send(sim, 0, 2, 64, false, NULL), SENT_PLAIN);
+    struct error why = {0};
+    assert_false(engine_healthy(engine, &why));
+    assert_non_null(strstr(why.text, "SIDs of this length"));
+    agents_sim_close(sim);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_member_sees_every_member_and_steers_every_flow),
@@ -388,6 +410,7 @@ int main(void) {
         cmocka_unit_test(an_unknown_link_or_job_is_refused_by_name),
         cmocka_unit_test(a_removed_job_leaves_no_rule_anywhere),
         cmocka_unit_test(three_tiers_and_parallel_cables_reroute_too),
+        cmocka_unit_test(a_nic_without_srh_sends_what_needs_one_plain_and_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -351,7 +351,7 @@ void agents_sim_start(struct agents_sim *sim, uint32_t host) {
                                    .nic_driver = "mem",
                                    .nic = {.spray = true,
                                            .per_qp = true,
-                                           .srh = true,
+                                           .srh = !sim->options.no_srh,
                                            .counters = true,
                                            .rules_max = RULES_MAX,
                                            .encap_bytes_max = 128}};

@@ -21,6 +21,7 @@ struct agents_sim_options {
     uint32_t leaves, spines, hosts_per_leaf, cables;
     uint32_t pods, leaves_per_pod, aggs_per_pod, cores; // three-tier
     uint64_t probe_interval_ns, seed;
+    bool no_srh; // the NICs write one carrier only
 };
 
 struct agents_sim *agents_sim_open(const struct agents_sim_options *options);

@@ -189,7 +189,7 @@ static int learn(struct engine *engine, const struct engine_event *event, struct
 static bool all_steered(const struct engine *engine) {
     const struct plan *plan = &engine->router.plan;
     for (uint32_t i = 0; i < plan->flow_count; i++) {
-        if (!plan->flows[i].local && plain_reason(engine, &plan->flows[i]) != NULL) {
+        if (!plan->flows[i].local && plain_reason(engine, plan, &plan->flows[i]) != NULL) {
             return false;
         }
     }

@@ -113,7 +113,7 @@ static void choose_paths(struct engine *engine) {
     const struct link_belief *view = overlay != NULL ? overlay : engine->beliefs;
     for (uint32_t i = 0; i < router->plan.flow_count; i++) {
         const struct plan_flow *flow = &router->plan.flows[i];
-        bool plain = plain_reason(engine, flow) != NULL;
+        bool plain = plain_reason(engine, &router->plan, flow) != NULL;
         for (uint32_t p = 0; p < flow->part_count; p++) {
             struct steer_part *part = &router->parts[flow->first_part + p];
             const struct steer_part before = *part;

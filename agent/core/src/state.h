@@ -232,7 +232,9 @@ void route_fini(struct router *router);
 void route_learn_qps(struct engine *engine, const struct engine_port_qps *event);
 void route_learn_counters(struct engine *engine, const struct engine_port_counters *event);
 bool steer_find(const struct engine *engine, port_id src, port_id dst, uint32_t *index);
-const char *plain_reason(const struct engine *engine, const struct plan_flow *flow);
+// Why a flow of the plan goes plain; NULL: it is steered.
+const char *plain_reason(const struct engine *engine, const struct plan *plan,
+                         const struct plan_flow *flow);
 // Spreads buckets over slots in proportion to `weights`; the QPs seen make some buckets heavier.
 // Buckets that need not move stay. bucket[] entries >= slot_count count as unassigned.
 void buckets_assign(const uint64_t *weights, unsigned slot_count, const uint32_t qps[RULE_BUCKETS],

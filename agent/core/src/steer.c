@@ -46,7 +46,24 @@ static int make_plan(const struct engine *engine, struct plan *plan) {
     return rc;
 }
 
-const char *plain_reason(const struct engine *engine, const struct plan_flow *flow) {
+// Whether the NIC can write the SIDs of every path that the plan has for the flow.
+static bool nic_can_write(const struct engine *engine, const struct plan *plan,
+                          const struct plan_flow *flow) {
+    const struct nic_capabilities *nic = &engine->config.nic;
+    for (uint32_t p = 0; p < flow->part_count; p++) {
+        const struct path *path = &plan->parts[flow->first_part + p].path;
+        struct sid_list sids;
+        if (fabric_walk_sids(engine->fabric, path->links, path->link_count, &sids) != 0 ||
+            (sids.count > 1 && !nic->srh) ||
+            sid_list_overhead_bytes(&sids) > nic->encap_bytes_max) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *plain_reason(const struct engine *engine, const struct plan *plan,
+                         const struct plan_flow *flow) {
     if (flow->local) {
         return "source and destination share a leaf";
     }
@@ -65,6 +82,9 @@ const char *plain_reason(const struct engine *engine, const struct plan_flow *fl
     }
     if (flow->part_count == 0) {
         return "no path to the destination";
+    }
+    if (!nic_can_write(engine, plan, flow)) {
+        return "the NIC cannot write SIDs of this length";
     }
     return flow->steered ? NULL : "the destination cannot be steered to";
 }
@@ -113,7 +133,7 @@ static void fill_steer(const struct engine *engine, const struct plan *plan,
                        struct steer_part *parts, struct steer *steer) {
     for (uint32_t f = 0; f < steer->flow_count; f++) {
         const struct plan_flow *flow = &plan->flows[steer->first_flow + f];
-        steer->steered = steer->steered || plain_reason(engine, flow) == NULL;
+        steer->steered = steer->steered || plain_reason(engine, plan, flow) == NULL;
         steer->spray = steer->spray || flow->spray;
         for (uint32_t p = 0; p < flow->part_count; p++) {
             uint32_t index = flow->first_part + p;

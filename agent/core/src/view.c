@@ -84,7 +84,7 @@ void engine_part_at(const struct engine *engine, uint32_t flow, uint32_t part,
 }
 
 const char *engine_plain_reason(const struct engine *engine, uint32_t flow) {
-    return plain_reason(engine, &engine->router.plan.flows[flow]);
+    return plain_reason(engine, &engine->router.plan, &engine->router.plan.flows[flow]);
 }
 
 bool engine_flow_qp_part(const struct engine *engine, uint32_t flow, uint32_t qp, uint32_t *part) {
@@ -168,7 +168,7 @@ static int check_flows(const struct engine *engine, struct error *why) {
     }
     for (uint32_t i = 0; i < engine->router.plan.flow_count; i++) {
         const struct plan_flow *flow = &engine->router.plan.flows[i];
-        const char *reason = plain_reason(engine, flow);
+        const char *reason = plain_reason(engine, &engine->router.plan, flow);
         if (reason != NULL && !flow->local) {
             char dst[NAME_SIZE + 4];
             fabric_format_port(engine->fabric, flow->dst, dst);
