@@ -110,29 +110,46 @@ submit() { # HOST FILE
 # ---- load: the job's flows, reliable, slow enough that no queue of the lab is ever full
 
 LOAD_BPS=4000000
-# load SECONDS OPTION...: begins in the background; load_ended waits and leaves the report in $WORK/load.
+LOAD_ROUNDS=30 # of a second each, at most
+# load OPTION...: begins in the background and goes on, a round after the other, until load_ended, which leaves the
+# report of the receivers in $WORK/load.
 load() {
-    local seconds=$1 host scale
-    shift
-    scale=$(jq -n "$seconds * $LOAD_BPS / 8 / 3 / 1048576")
+    local host scale
+    scale=$(jq -n "$LOAD_BPS / 8 / 3 / 1048576")
     for host in "${RANKS[@]}"; do
-        receive "$host" --for 60s
+        receive "$host" --for 90s
     done
     load_pids=()
+    rm -f "$WORK/load-stop"
     for host in "${RANKS[@]}"; do
-        "$LAB" exec "$host" -- "$TRAFFIC" send --job "$JOB" --fabric "$FABRIC" --host "$host" --scale "$scale" \
-            --rate-total $LOAD_BPS --mtu 512 --qps 4 --ack-timeout 500ms --timeout 40s --json "$@" \
-            >"$WORK/send-$host" 2>"$WORK/send-$host.error" &
+        send_rounds "$host" "$scale" "$@" &
         load_pids+=($!)
+    done
+    sleep 0.7 # until all flows have begun; nothing is wrong when they have not
+}
+
+send_rounds() { # HOST SCALE OPTION...
+    local host=$1 scale=$2 round
+    shift 2
+    trap - EXIT
+    for ((round = 0; round < LOAD_ROUNDS; round++)); do
+        [ ! -e "$WORK/load-stop" ] || exit 0
+        "$LAB" exec "$host" -- "$TRAFFIC" send --job "$JOB" --fabric "$FABRIC" --host "$host" --scale "$scale" \
+            --rate-total $LOAD_BPS --mtu 512 --qps 4 --ack-timeout 500ms --timeout 20s --json "$@" \
+            >"$WORK/send-$host" 2>"$WORK/send-$host.error" || exit 1
     done
 }
 
-load_runs() { # have all flows of all hosts begun, and does no sender end yet?
-    kill -0 "${load_pids[@]}"
+load_runs() { # at all hosts
+    local pid
+    for pid in "${load_pids[@]}"; do
+        kill -0 "$pid" || return 1
+    done
 }
 
 load_ended() { # fails when not all was delivered
     local pid host code=0
+    touch "$WORK/load-stop"
     for pid in "${load_pids[@]}"; do
         wait "$pid" || code=1
     done
