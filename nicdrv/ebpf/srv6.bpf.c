@@ -81,6 +81,13 @@ struct {
 } counters SEC(".maps");
 
 struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 2 * SRV6_SEEN);
+    __type(key, __u32);
+    __type(value, struct srv6_seen);
+} seen SEC(".maps");
+
+struct {
     __uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
     __uint(max_entries, SRV6_QPS);
     __type(key, struct srv6_qp_key);
@@ -88,11 +95,10 @@ struct {
 } qps SEC(".maps");
 
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, SRV6_LOCAL_SIDS);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, struct srv6_address);
-    __type(value, __u32);
+    __type(key, __u32);
+    __type(value, struct srv6_address);
 } local_sids SEC(".maps");
 
 struct {
@@ -217,33 +223,80 @@ static __always_inline struct srv6_rule *find_rule(const struct flow *flow) {
     return rule;
 }
 
-// The index into slot[] that the rule has for this packet; negative when it leaves plain.
-static __always_inline int select_path(const struct srv6_rule *rule, const struct flow *flow) {
+// The slot that the rule has for this packet; SRV6_SLOTS when it leaves plain.
+static __always_inline __u32 select_slot(const struct srv6_rule *rule, const struct flow *flow) {
+    __u32 path = 0;
     switch (rule->select) {
     case SRV6_SINGLE:
-        return 0;
+        break;
     case SRV6_BUCKET_QP:
-        return rule->bucket[flow->qp % SRV6_BUCKETS];
+        path = rule->bucket[flow->qp % SRV6_BUCKETS];
+        break;
     case SRV6_BUCKET_SPORT:
-        return rule->bucket[flow->sport % SRV6_BUCKETS];
+        path = rule->bucket[flow->sport % SRV6_BUCKETS];
+        break;
     case SRV6_SPRAY:
-        return (int)(((__u64)bpf_get_prandom_u32() * rule->path_count) >> 32);
+        path = (__u32)(((__u64)bpf_get_prandom_u32() * rule->path_count) >> 32);
+        break;
     default:
-        return -1;
+        return SRV6_SLOTS;
     }
+    return rule->slot[path % SRV6_BUCKETS];
 }
 
-static __always_inline void count_qp(const struct flow *flow) {
-    struct srv6_qp_key key = {.destination = flow->destination, .qp = flow->qp};
+// What a flow sent is kept by its QP when another one takes its place.
+static __always_inline void keep_counts(const struct srv6_seen *at) {
+    struct srv6_qp_key key = {.destination = at->destination, .qp = at->qp};
     struct srv6_qp *qp = bpf_map_lookup_elem(&qps, &key);
     if (qp) {
-        qp->packets++;
-        qp->bytes += flow->bytes;
-        qp->sport = flow->sport;
+        qp->packets += at->packets;
+        qp->bytes += at->bytes;
+        qp->sport = at->sport;
         return;
     }
-    struct srv6_qp first = {.packets = 1, .bytes = flow->bytes, .sport = flow->sport};
+    struct srv6_qp first = {.packets = at->packets, .bytes = at->bytes, .sport = at->sport};
     bpf_map_update_elem(&qps, &key, &first, BPF_ANY);
+}
+
+static __always_inline int is_same_flow(const struct srv6_seen *at, const struct flow *flow) {
+    return at->qp == flow->qp && at->sport == flow->sport &&
+           at->destination.half[1] == flow->destination.half[1] &&
+           at->destination.half[0] == flow->destination.half[0];
+}
+
+// The generation that is given here was read before the rules are, and is written two system calls
+// after them: a slot of old rules is never taken for one of new rules.
+static __always_inline void ask_rules(struct srv6_seen *at, const struct flow *flow,
+                                      __u32 generation) {
+    struct srv6_rule *rule = find_rule(flow);
+    at->slot = rule ? select_slot(rule, flow) : SRV6_SLOTS;
+    at->generation = rule && rule->select == SRV6_SPRAY ? 0 : generation;
+}
+
+// Counts the packet and gives the slot of its flow; SRV6_SLOTS when it leaves plain.
+static __always_inline __u32 find_slot(const struct flow *flow, const struct srv6_meta *now) {
+    __u32 generation = *(const volatile __u32 *)&now->generation;
+    __u32 reading = *(const volatile __u32 *)&now->reading;
+    __u32 place = (reading & 1) * SRV6_SEEN + flow->hash % SRV6_SEEN;
+    struct srv6_seen *at = bpf_map_lookup_elem(&seen, &place);
+    if (!at) {
+        return SRV6_SLOTS;
+    }
+    if (at->reading != reading || !is_same_flow(at, flow)) {
+        if (at->reading == reading) {
+            keep_counts(at);
+        }
+        *at = (struct srv6_seen){.destination = flow->destination,
+                                 .qp = flow->qp,
+                                 .sport = flow->sport,
+                                 .reading = reading};
+    }
+    at->packets++;
+    at->bytes += flow->bytes;
+    if (at->generation != generation) {
+        ask_rules(at, flow, generation);
+    }
+    return at->slot;
 }
 
 // True when the device takes the packet with `more` bytes. Every IPv6 link takes 1280.
@@ -258,17 +311,19 @@ static __always_inline int put_outer(struct __sk_buff *skb, const struct flow *f
                                      const struct srv6_path *path, __u32 slot) {
     __u32 srh_bytes = path->srh_bytes;
     struct ethhdr *eth = (void *)(long)skb->data;
-    struct ipv6hdr *ip = (void *)(eth + 1);
-    if ((void *)(ip + 1) > (void *)(long)skb->data_end) {
+    __u64 *outer = (void *)(eth + 1);
+    if ((void *)(outer + 5) > (void *)(long)skb->data_end) {
         return -1;
     }
     eth->h_proto = bpf_htons(ETH_P_IPV6);
-    *(__be32 *)ip = bpf_htonl(6U << 28 | (__u32)flow->traffic_class << 20 | (flow->hash & 0xfffff));
-    ip->payload_len = bpf_htons((__u16)(flow->bytes + srh_bytes));
-    ip->nexthdr = path->next_header;
-    ip->hop_limit = OUTER_HOP_LIMIT;
-    __builtin_memcpy(&ip->saddr, &path->source, sizeof ip->saddr);
-    __builtin_memcpy(&ip->daddr, &path->sid, sizeof ip->daddr);
+    outer[0] = bpf_cpu_to_be64(6ULL << 60 | (__u64)flow->traffic_class << 52 |
+                               (__u64)(flow->hash & 0xfffff) << 32 |
+                               (__u64)((flow->bytes + srh_bytes) & 0xffff) << 16 |
+                               (__u64)path->next_header << 8 | OUTER_HOP_LIMIT);
+    outer[1] = path->source.half[0];
+    outer[2] = path->source.half[1];
+    outer[3] = path->sid.half[0];
+    outer[4] = path->sid.half[1];
     if (srh_bytes == 0) {
         return 0;
     }
@@ -328,17 +383,16 @@ int srv6_encap(struct __sk_buff *skb) {
     }
     __u32 zero = 0;
     struct srv6_totals *total = bpf_map_lookup_elem(&totals, &zero);
-    if (!total) {
+    struct srv6_meta *now = bpf_map_lookup_elem(&meta, &zero);
+    if (!total || !now) {
         return TC_ACT_UNSPEC;
     }
-    count_qp(&flow);
-    struct srv6_rule *rule = find_rule(&flow);
-    int path = rule ? select_path(rule, &flow) : -1;
-    if (path < 0) {
+    __u32 slot = find_slot(&flow, now);
+    if (slot >= SRV6_SLOTS) {
         total->plain++;
         return TC_ACT_UNSPEC;
     }
-    return encapsulate(skb, &flow, rule->slot[path % SRV6_BUCKETS], total);
+    return encapsulate(skb, &flow, slot, total);
 }
 
 // What follows the outer header: the offset of the inner header, and its kind.
@@ -347,47 +401,41 @@ struct inner {
     __u8 next_header;
 };
 
-static __always_inline int find_inner(struct __sk_buff *skb, __u8 next_header,
-                                      struct inner *inner) {
+// The outer header was seen; `inner` says what it is followed by.
+static __always_inline int skip_srh(struct __sk_buff *skb, struct inner *inner) {
     struct {
         __u8 next_header, words, type, segments_left;
     } srh;
-    inner->offset = ETH_HLEN + sizeof(struct ipv6hdr);
-    inner->next_header = next_header;
-    if (next_header == NEXT_HEADER_ROUTING) {
-        if (bpf_skb_load_bytes(skb, inner->offset, &srh, sizeof srh) ||
-            srh.type != ROUTING_TYPE_SRH || srh.segments_left != 0) {
-            return -1;
-        }
-        inner->offset += ((__u32)srh.words + 1) * 8;
-        inner->next_header = srh.next_header;
+    if (bpf_skb_load_bytes(skb, inner->offset, &srh, sizeof srh) || srh.type != ROUTING_TYPE_SRH ||
+        srh.segments_left != 0) {
+        return -1;
     }
-    return inner->next_header == NEXT_HEADER_IPV4 || inner->next_header == NEXT_HEADER_IPV6 ? 0
-                                                                                            : -1;
+    inner->offset += ((__u32)srh.words + 1) * 8;
+    inner->next_header = srh.next_header;
+    return 0;
+}
+
+static __always_inline int is_ip(__u8 next_header) {
+    return next_header == NEXT_HEADER_IPV4 || next_header == NEXT_HEADER_IPV6;
 }
 
 // Outer CE marks an inner header that can carry it (RFC 6040 section 4.2).
-static __always_inline int copy_ce(struct __sk_buff *skb, const struct inner *inner,
-                                   __u8 outer_ecn) {
-    __u8 head[2];
-    if (bpf_skb_load_bytes(skb, inner->offset, head, sizeof head)) {
+static __always_inline int mark_ce(struct __sk_buff *skb, const struct inner *inner) {
+    __u8 class;
+    if (bpf_skb_load_bytes(skb, inner->offset + 1, &class, sizeof class)) {
         return -1;
     }
-    __u32 version = inner->next_header == NEXT_HEADER_IPV4 ? 4 : 6;
-    if (head[0] >> 4 != version) {
-        return -1;
-    }
-    __u32 shift = version == 4 ? 0 : 4;
-    __u32 ecn = (__u32)head[1] >> shift & ECN_MASK;
-    if (outer_ecn != ECN_CE || ecn == 0 || ecn == ECN_CE) {
+    __u32 shift = inner->next_header == NEXT_HEADER_IPV4 ? 0 : 4;
+    __u32 ecn = (__u32) class >> shift & ECN_MASK;
+    if (ecn == 0 || ecn == ECN_CE) {
         return 0;
     }
-    __u8 marked = (__u8)(head[1] | ECN_CE << shift);
-    if (version == 6) {
+    __u8 marked = (__u8)(class | ECN_CE << shift);
+    if (shift != 0) {
         return (int)bpf_skb_store_bytes(skb, inner->offset + 1, &marked, 1, BPF_F_RECOMPUTE_CSUM);
     }
     __u32 checksum = inner->offset + __builtin_offsetof(struct iphdr, check);
-    if (bpf_l3_csum_replace(skb, checksum, bpf_htons(head[1]), bpf_htons(marked), 2)) {
+    if (bpf_l3_csum_replace(skb, checksum, bpf_htons(class), bpf_htons(marked), 2)) {
         return -1;
     }
     return (int)bpf_skb_store_bytes(skb, inner->offset + 1, &marked, 1, 0);
@@ -411,17 +459,46 @@ static __always_inline int strip_to_ipv4(struct __sk_buff *skb, __s32 bytes) {
     return (int)bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 }
 
+// The outer header and the first byte behind it; where a NIC left them out of the linear part, they
+// are pulled there.
+static __always_inline struct ipv6hdr *outer_header(struct __sk_buff *skb) {
+    struct ipv6hdr *ip = (void *)(long)skb->data + ETH_HLEN;
+    if ((void *)(ip + 1) + 1 <= (void *)(long)skb->data_end) {
+        return ip;
+    }
+    if (bpf_skb_pull_data(skb, ETH_HLEN + sizeof *ip + 1)) {
+        return 0;
+    }
+    ip = (void *)(long)skb->data + ETH_HLEN;
+    return (void *)(ip + 1) + 1 <= (void *)(long)skb->data_end ? ip : 0;
+}
+
+// A scan, because a host has one or two and the first is the likely one.
+static __always_inline int is_local(const struct ipv6hdr *ip) {
+    struct srv6_address to;
+    __builtin_memcpy(&to, &ip->daddr, sizeof to);
+    for (__u32 i = 0; i < SRV6_LOCAL_SIDS; i++) {
+        __u32 place = i;
+        struct srv6_address *sid = bpf_map_lookup_elem(&local_sids, &place);
+        if (sid && sid->half[0] == to.half[0] && sid->half[1] == to.half[1]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 SEC("tc")
 int srv6_decap(struct __sk_buff *skb) {
-    if (skb->protocol != bpf_htons(ETH_P_IPV6)) {
+    struct ipv6hdr *ip = skb->protocol == bpf_htons(ETH_P_IPV6) ? outer_header(skb) : 0;
+    if (!ip || (!is_ip(ip->nexthdr) && ip->nexthdr != NEXT_HEADER_ROUTING) || !is_local(ip)) {
         return TC_ACT_UNSPEC;
     }
-    struct ipv6hdr ip;
-    if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof ip)) {
-        return TC_ACT_UNSPEC;
-    }
-    struct inner inner;
-    if (find_inner(skb, ip.nexthdr, &inner) || !bpf_map_lookup_elem(&local_sids, &ip.daddr)) {
+    struct inner inner = {.offset = ETH_HLEN + sizeof *ip, .next_header = ip->nexthdr};
+    // The class lies across the first two bytes; ECN is its low end.
+    __u8 outer_ecn = ip->flow_lbl[0] >> 4 & ECN_MASK, version = *(__u8 *)(ip + 1);
+    if (inner.next_header == NEXT_HEADER_ROUTING &&
+        (skip_srh(skb, &inner) || !is_ip(inner.next_header) ||
+         bpf_skb_load_bytes(skb, inner.offset, &version, sizeof version))) {
         return TC_ACT_UNSPEC;
     }
     __u32 zero = 0;
@@ -429,14 +506,14 @@ int srv6_decap(struct __sk_buff *skb) {
     if (!total) {
         return TC_ACT_UNSPEC;
     }
-    // The class lies across the first two bytes; ECN is its low end.
-    if (copy_ce(skb, &inner, ip.flow_lbl[0] >> 4 & ECN_MASK)) {
+    int is_v4 = inner.next_header == NEXT_HEADER_IPV4;
+    if (version >> 4 != (is_v4 ? 4 : 6) || (outer_ecn == ECN_CE && mark_ce(skb, &inner))) {
         total->failed++;
         return TC_ACT_UNSPEC;
     }
     __s32 bytes = (__s32)(inner.offset - ETH_HLEN);
     total->decapsulated++;
-    if (inner.next_header == NEXT_HEADER_IPV4) {
+    if (is_v4) {
         return strip_to_ipv4(skb, bytes);
     }
     if (bpf_skb_adjust_room(skb, -bytes, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO)) {

@@ -3,11 +3,23 @@
 // change of a size or a meaning here raises SRV6_LAYOUT: a driver adopts only maps of its own
 // layout.
 //
-//   destinations  inner destination -> srv6_rule      one look-up for each RoCEv2 packet
+//   destinations  inner destination -> srv6_rule
 //   exact         destination, kind, key -> srv6_rule  only where srv6_rule.exact says so
 //   paths         slot -> srv6_path                    what to put before the packet
 //   srhs          slot -> srv6_srh                     only for paths of several carriers
 //   counters      slot -> srv6_counter                 per CPU
+//   local_sids    place -> srv6_address                own uSIDs, all zero where a place is free
+//   seen          hash of a flow -> srv6_seen          per CPU: its slot, and what it sent
+//   qps           destination, QP -> srv6_qp           per CPU: what it sent before another flow
+//   took its
+//                                                      place in `seen`
+//
+// A flow keeps its slot while srv6_meta.generation stays, so that most packets need `seen` only.
+// The driver raises the generation after every change of rules, before a slot is used again.
+//
+// `seen` has two banks. To read it the driver raises srv6_meta.reading, by which the data plane
+// leaves one bank for the other; an entry counts only for the reading that it names, so nothing is
+// zeroed. A packet under way at that instant may go uncounted.
 //
 // A slot belongs to one (match, encapsulation) as long as a rule refers to it, and is written only
 // while none does. So a change becomes visible in one step, with the srv6_rule that names the slot.
@@ -16,11 +28,12 @@
 
 #include <linux/types.h>
 
-#define SRV6_LAYOUT 1
+#define SRV6_LAYOUT 2
 #define SRV6_SLOTS 65536
 #define SRV6_RULES 65536
 #define SRV6_LOCAL_SIDS 16
 #define SRV6_QPS 16384
+#define SRV6_SEEN 512   // places of a bank; a power of two
 #define SRV6_BUCKETS 64 // a power of two: a bucket is the key's low bits
 #define SRV6_SEGMENTS_MAX 5
 #define SRV6_SRH_BYTES_MAX (8 + 16 * (SRV6_SEGMENTS_MAX - 1))
@@ -84,6 +97,16 @@ struct srv6_qp {
     __u32 unused;
 };
 
+struct srv6_seen {
+    struct srv6_address destination;
+    __u32 qp, sport;
+    __u32 reading;    // that it counts for
+    __u32 generation; // that slot is of; 0: none, every packet asks the rules
+    __u64 packets, bytes;
+    __u32 slot; // SRV6_SLOTS: leaves plain
+    __u32 unused[3];
+};
+
 struct srv6_totals {
     __u64 encapsulated, decapsulated;
     __u64 plain;   // RoCEv2 that no rule matched, and what follows
@@ -96,6 +119,8 @@ struct srv6_totals {
 struct srv6_meta {
     __u32 layout;
     __u32 made_clsact; // the driver created the qdisc, so it may remove it
+    __u32 generation;  // of the rules; never 0
+    __u32 reading;     // of `seen`; its low bit is the bank that is written; never 0
 };
 
 #endif

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The driver `ebpf`: steers in the kernel's own transmit path (tc clsact), on any netdev. Opening,
-// adopting and closing; the maps' contents are the business of ebpf_maps.c and ebpf_update.c.
+// The driver `ebpf`: steers in the kernel's own transmit path, on any netdev: by tcx links, on
+// kernels before 6.6 by filters of a clsact qdisc. Opening, adopting and closing; the maps'
+// contents are the business of ebpf_maps.c and ebpf_update.c.
 //
-// What nic_open finds at the port decides:
+// What nic_open finds at the port, by either method, decides:
 //
-//   our filter attached, its program uses our pinned maps   -> adopt: reuse the maps, replace the
-//                                                              programs in one step, keep counting
-//   our filter attached, other maps (another layout)        -> leave it; the next apply fills new
-//                                                              maps first and replaces it then
-//   no filter of ours                                       -> pins are left over: remove, start
-//   new
+//   our program, and it uses our pinned maps     -> adopt: reuse the maps, replace the programs in
+//                                                   one step, keep counting
+//   our program with other maps (other layout)   -> leave it; the next apply fills new maps first
+//                                                   and replaces it then
+//   no program of ours                           -> pins are left over: remove, start new
+//
+// A filter found where tcx can be used is replaced by a link: the link first, which runs first,
+// then the filter goes. A packet that meets both is changed once: what was encapsulated is no UDP,
+// and what was stripped is not addressed to a local SID. The empty clsact stays until
+// nic_close removes all: while a qdisc comes or goes, the kernel drops what the port sends.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +41,7 @@ struct ebpf_nic {
     struct ebpf_rules held;
     struct ebpf_slots slots;
     int ifindex;
+    bool tcx;
 };
 
 static struct ebpf_nic *ebpf_of(struct nic *nic) {
@@ -98,6 +104,7 @@ static struct ebpf_maps maps_of(const struct srv6_bpf *skeleton) {
         .paths = bpf_map__fd(skeleton->maps.paths),
         .srhs = bpf_map__fd(skeleton->maps.srhs),
         .counters = bpf_map__fd(skeleton->maps.counters),
+        .seen = bpf_map__fd(skeleton->maps.seen),
         .qps = bpf_map__fd(skeleton->maps.qps),
         .local_sids = bpf_map__fd(skeleton->maps.local_sids),
         .totals = bpf_map__fd(skeleton->maps.totals),
@@ -147,23 +154,35 @@ static int pin_program(const struct ebpf_nic *ebpf, const char *name, int progra
     return bpf_obj_pin(program, path);
 }
 
+static int attach_one(const struct ebpf_nic *ebpf, enum ebpf_hook hook, int program,
+                      struct error *error) {
+    const char *device = ebpf->nic.device;
+    if (!ebpf->tcx) {
+        return ebpf_tc_attach(ebpf->ifindex, hook, program, device, error);
+    }
+    int rc = ebpf_tcx_attach(&ebpf->pins, ebpf->ifindex, hook, program, device, error);
+    if (rc == 0) {
+        ebpf_tc_detach(ebpf->ifindex, hook); // ours of before tcx
+    }
+    return rc;
+}
+
 // Puts our programs at the port, in place of older ones of ours without a gap, and pins them.
 static int attach(struct ebpf_nic *ebpf, struct error *error) {
     int encap = bpf_program__fd(ebpf->skeleton->progs.srv6_encap);
     int decap = bpf_program__fd(ebpf->skeleton->progs.srv6_decap);
-    int rc = ebpf_tc_attach(ebpf->ifindex, EBPF_INGRESS, decap, ebpf->nic.device, error);
+    int rc = attach_one(ebpf, EBPF_INGRESS, decap, error);
     if (rc == 0) {
-        rc = ebpf_tc_attach(ebpf->ifindex, EBPF_EGRESS, encap, ebpf->nic.device, error);
+        rc = attach_one(ebpf, EBPF_EGRESS, encap, error);
     }
-    if (rc == 0) {
-        rc = pin_program(ebpf, "srv6_encap", encap);
-        rc = rc == 0 ? pin_program(ebpf, "srv6_decap", decap) : rc;
-        if (rc < 0) {
-            error_set(error, rc, "%s: cannot pin a program below %.80s: %s", ebpf->nic.device,
-                      ebpf->pins.directory, strerror(-rc));
-        }
+    if (rc < 0) {
+        return rc;
     }
-    return rc;
+    rc = pin_program(ebpf, "srv6_encap", encap);
+    rc = rc == 0 ? pin_program(ebpf, "srv6_decap", decap) : rc;
+    return rc < 0 ? error_set(error, rc, "%s: cannot pin a program below %.80s: %s",
+                              ebpf->nic.device, ebpf->pins.directory, strerror(-rc))
+                  : 0;
 }
 
 static uint32_t pinned_program_id(const struct ebpf_nic *ebpf, const char *name) {
@@ -195,13 +214,36 @@ static bool can_adopt(const struct ebpf_nic *ebpf, uint32_t attached) {
     return adopt;
 }
 
-static int write_meta(const struct ebpf_nic *ebpf, bool made_clsact, struct error *error) {
-    struct srv6_meta meta = {.layout = SRV6_LAYOUT, .made_clsact = made_clsact};
-    uint32_t zero = 0;
-    int rc = bpf_map_update_elem(ebpf->maps.meta, &zero, &meta, BPF_ANY);
+static int meta_error(const struct ebpf_nic *ebpf, int rc, struct error *error) {
     return rc < 0 ? error_set(error, rc, "%s: cannot write a BPF map: %s", ebpf->nic.device,
                               strerror(-rc))
                   : 0;
+}
+
+// Makes the data plane ask the rules anew for every QP.
+static int next_generation(const struct ebpf_nic *ebpf, struct srv6_meta *meta,
+                           struct error *error) {
+    uint32_t zero = 0;
+    meta->generation += meta->generation == UINT32_MAX ? 2 : 1; // not 0
+    return meta_error(ebpf, bpf_map_update_elem(ebpf->maps.meta, &zero, meta, BPF_ANY), error);
+}
+
+// The generation goes on where it was adopted: QPs remember slots of the last one.
+static int write_meta(const struct ebpf_nic *ebpf, bool made_clsact, struct error *error) {
+    struct srv6_meta meta = {0};
+    uint32_t zero = 0;
+    int rc = bpf_map_lookup_elem(ebpf->maps.meta, &zero, &meta);
+    meta.layout = SRV6_LAYOUT;
+    meta.made_clsact = made_clsact;
+    meta.reading += meta.reading == 0;
+    return rc < 0 ? meta_error(ebpf, rc, error) : next_generation(ebpf, &meta, error);
+}
+
+static int rules_changed(const struct ebpf_nic *ebpf, struct error *error) {
+    struct srv6_meta meta;
+    uint32_t zero = 0;
+    int rc = bpf_map_lookup_elem(ebpf->maps.meta, &zero, &meta);
+    return rc < 0 ? meta_error(ebpf, rc, error) : next_generation(ebpf, &meta, error);
 }
 
 // Rules as the maps hold them, and the slots that these leave free.
@@ -226,8 +268,10 @@ static int read_state(struct ebpf_nic *ebpf, struct error *error) {
 }
 
 static void remove_all(struct ebpf_nic *ebpf, bool made_clsact) {
-    ebpf_tc_detach(ebpf->ifindex, EBPF_EGRESS);
-    ebpf_tc_detach(ebpf->ifindex, EBPF_INGRESS);
+    for (enum ebpf_hook hook = EBPF_EGRESS; hook <= EBPF_INGRESS; hook++) {
+        ebpf_tcx_detach(&ebpf->pins, hook);
+        ebpf_tc_detach(ebpf->ifindex, hook);
+    }
     if (made_clsact) {
         ebpf_tc_remove_hooks_if_empty(ebpf->ifindex);
     }
@@ -244,10 +288,22 @@ static void free_nic(struct ebpf_nic *ebpf) {
     free(ebpf);
 }
 
+static uint32_t attached_program(const struct ebpf_nic *ebpf) {
+    uint32_t by_link = ebpf_tcx_attached(&ebpf->pins, ebpf->ifindex, EBPF_EGRESS);
+    return by_link != 0 ? by_link : ebpf_tc_attached(ebpf->ifindex, EBPF_EGRESS);
+}
+
+// The programs are loaded. tcx where the kernel has it.
+static int choose_attachment(struct ebpf_nic *ebpf, bool *made_clsact, struct error *error) {
+    ebpf->tcx = ebpf_tcx_available(bpf_program__fd(ebpf->skeleton->progs.srv6_encap));
+    ebpf->nic.attachment = ebpf->tcx ? "tcx" : "clsact";
+    return ebpf->tcx ? 0 : ebpf_tc_make_hooks(ebpf->ifindex, ebpf->nic.device, made_clsact, error);
+}
+
 // From the lock on. A failure leaves what forwards as it was, and nothing of ours where nothing
 // was.
 static int start(struct ebpf_nic *ebpf, struct error *error) {
-    uint32_t attached = ebpf_tc_attached(ebpf->ifindex, EBPF_EGRESS);
+    uint32_t attached = attached_program(ebpf);
     bool adopt = can_adopt(ebpf, attached), made = false;
     bool made_before = attached != 0 && ebpf_pins_made_clsact(&ebpf->pins);
     if (!adopt) {
@@ -255,7 +311,7 @@ static int start(struct ebpf_nic *ebpf, struct error *error) {
     }
     int rc = load(ebpf, error);
     if (rc == 0) {
-        rc = ebpf_tc_make_hooks(ebpf->ifindex, ebpf->nic.device, &made, error);
+        rc = choose_attachment(ebpf, &made, error);
     }
     if (rc == 0) {
         rc = write_meta(ebpf, made || made_before, error);
@@ -327,6 +383,8 @@ static int ebpf_apply(struct nic *nic, const struct rule_set *wanted, struct err
     struct ebpf_nic *ebpf = ebpf_of(nic);
     int rc = ebpf_update(&ebpf->maps, &ebpf->slots, &ebpf->held, wanted, nic->device, error);
     nic->applied = ebpf->held.set;
+    int changed = rules_changed(ebpf, rc < 0 ? NULL : error); // also where the change went half way
+    rc = rc < 0 ? rc : changed;
     if (rc < 0) {
         // Half way, perhaps. Should even reading fail, the next apply starts from what we know.
         read_state(ebpf, NULL);

@@ -24,7 +24,7 @@ struct ebpf_slots {
 
 // --- ebpf_maps.c: rules <-> maps -----------------------------------------------------------------
 struct ebpf_maps { // descriptors, borrowed from the skeleton
-    int destinations, exact, paths, srhs, counters, qps, local_sids, totals, meta;
+    int destinations, exact, paths, srhs, counters, seen, qps, local_sids, totals, meta;
     int cpus; // of per-CPU values
 };
 
@@ -48,6 +48,9 @@ int ebpf_drop_local_sid(const struct ebpf_maps *maps, const struct sid *sid);
 int ebpf_read_rules(const struct ebpf_maps *maps, struct ebpf_rules *out, struct error *error);
 int ebpf_read_counter(const struct ebpf_maps *maps, uint32_t slot, struct srv6_counter *sum);
 int ebpf_read_totals(const struct ebpf_maps *maps, struct srv6_totals *sum);
+
+// --- ebpf_qps.c ---------------------------------------------------------------------------------
+// Reports each QP that sent since the last call once. -ENOMEM and the kernel's errors.
 int ebpf_take_qps(const struct ebpf_maps *maps, nic_qp_fn *each, void *context);
 
 // --- ebpf_update.c: from the rules that the maps hold to the wanted ones -------------------------
@@ -78,8 +81,18 @@ void ebpf_pins_remove_directory(const struct ebpf_pins *pins);
 // Whether the driver made the clsact qdisc, as any layout's meta map tells.
 bool ebpf_pins_made_clsact(const struct ebpf_pins *pins);
 
-// --- ebpf_tc.c: clsact and its filters -----------------------------------------------------------
+// --- ebpf_tcx.c: links at the port, Linux 6.6 and later ------------------------------------------
 enum ebpf_hook { EBPF_EGRESS, EBPF_INGRESS };
+
+bool ebpf_tcx_available(int program); // any tc program: it is tried, nothing is attached
+// Puts the program in place of that of our link, in one step, or makes the link and pins it.
+int ebpf_tcx_attach(const struct ebpf_pins *pins, int ifindex, enum ebpf_hook hook, int program,
+                    const char *device, struct error *error);
+// Id of the program of our link at this port; 0 when there is none.
+uint32_t ebpf_tcx_attached(const struct ebpf_pins *pins, int ifindex, enum ebpf_hook hook);
+void ebpf_tcx_detach(const struct ebpf_pins *pins, enum ebpf_hook hook);
+
+// --- ebpf_tc.c: clsact and its filters, for older kernels ----------------------------------------
 
 int ebpf_tc_make_hooks(int ifindex, const char *device, bool *made, struct error *error);
 // Puts the program in place of ours that is there, in one step, or anew.

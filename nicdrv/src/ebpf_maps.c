@@ -15,9 +15,9 @@
 #define NEXT_HEADER_IPV6 41
 #define NEXT_HEADER_ROUTING 43
 #define ROUTING_TYPE_SRH 4
-#define QPS_AT_ONCE 1024
 
 static_assert(SRV6_BUCKETS == RULE_BUCKETS && SRV6_BUCKETS >= RULE_PATHS_MAX, "tables fit");
+static_assert(SRV6_LOCAL_SIDS == LOCAL_SIDS_MAX, "a set of local SIDs fits");
 static_assert(SRV6_SEGMENTS_MAX == SID_LIST_MAX, "the longest SID list fits an srv6_srh");
 static_assert((int)SRV6_SINGLE == (int)RULE_SINGLE && (int)SRV6_SPRAY == (int)RULE_SPRAY &&
                   (int)SRV6_BUCKET_QP == (int)RULE_BUCKET_QP &&
@@ -158,15 +158,31 @@ int ebpf_put_destination(const struct ebpf_maps *maps, const struct ebpf_rules *
     return bpf_map_update_elem(maps->destinations, &key, &value, BPF_ANY);
 }
 
+// Puts `after` where `before` is; -ENOENT when it is nowhere. Other places stay readable meanwhile.
+static int replace_local_sid(const struct ebpf_maps *maps, const struct srv6_address *before,
+                             const struct srv6_address *after) {
+    struct srv6_address at;
+    for (uint32_t place = 0; place < SRV6_LOCAL_SIDS; place++) {
+        int rc = bpf_map_lookup_elem(maps->local_sids, &place, &at);
+        if (rc < 0) {
+            return rc;
+        }
+        if (memcmp(&at, before, sizeof at) == 0) {
+            return bpf_map_update_elem(maps->local_sids, &place, after, BPF_ANY);
+        }
+    }
+    return -ENOENT;
+}
+
 int ebpf_put_local_sid(const struct ebpf_maps *maps, const struct sid *sid) {
-    struct srv6_address key = address_of(sid->bytes);
-    uint32_t used = 1;
-    return bpf_map_update_elem(maps->local_sids, &key, &used, BPF_ANY);
+    struct srv6_address none = {0}, own = address_of(sid->bytes);
+    int rc = replace_local_sid(maps, &none, &own);
+    return rc == -ENOENT ? -ENOSPC : rc;
 }
 
 int ebpf_drop_local_sid(const struct ebpf_maps *maps, const struct sid *sid) {
-    struct srv6_address key = address_of(sid->bytes);
-    int rc = bpf_map_delete_elem(maps->local_sids, &key);
+    struct srv6_address none = {0}, own = address_of(sid->bytes);
+    int rc = replace_local_sid(maps, &own, &none);
     return rc == -ENOENT ? 0 : rc;
 }
 
@@ -250,13 +266,17 @@ static int read_exact(const struct ebpf_maps *maps, struct rule_set *set) {
 }
 
 static int read_local_sids(const struct ebpf_maps *maps, struct rule_set *set) {
-    struct srv6_address key, *previous = NULL;
-    while (bpf_map_get_next_key(maps->local_sids, previous, &key) == 0) {
-        if (set->local_sid_count == LOCAL_SIDS_MAX) {
-            return -EUCLEAN;
+    static const struct srv6_address none;
+    for (uint32_t place = 0; place < SRV6_LOCAL_SIDS; place++) {
+        struct srv6_address at;
+        int rc = bpf_map_lookup_elem(maps->local_sids, &place, &at);
+        if (rc < 0) {
+            return rc;
         }
-        memcpy(set->local_sids[set->local_sid_count++].bytes, &key, sizeof key);
-        previous = &key;
+        if (memcmp(&at, &none, sizeof at) == 0) {
+            continue;
+        }
+        memcpy(set->local_sids[set->local_sid_count++].bytes, &at, sizeof at);
     }
     return 0;
 }
@@ -348,38 +368,4 @@ int ebpf_read_totals(const struct ebpf_maps *maps, struct srv6_totals *sum) {
     }
     free(each);
     return rc;
-}
-
-static void report_qp(const struct srv6_qp_key *key, const struct srv6_qp *each, int cpus,
-                      nic_qp_fn *report, void *context) {
-    struct nic_qp qp = {.qp = key->qp};
-    memcpy(qp.destination, &key->destination, sizeof qp.destination);
-    for (int cpu = 0; cpu < cpus; cpu++) {
-        if (each[cpu].packets > 0) {
-            qp.sport = (uint16_t)each[cpu].sport;
-        }
-        qp.packets += each[cpu].packets;
-        qp.bytes += each[cpu].bytes;
-    }
-    report(context, &qp);
-}
-
-int ebpf_take_qps(const struct ebpf_maps *maps, nic_qp_fn *report, void *context) {
-    struct srv6_qp_key *keys = calloc(QPS_AT_ONCE, sizeof *keys);
-    struct srv6_qp *values = calloc((size_t)QPS_AT_ONCE * (size_t)maps->cpus, sizeof *values);
-    int rc = keys == NULL || values == NULL ? -ENOMEM : 0;
-    uint32_t batch = 0;
-    void *from = NULL;
-    while (rc == 0) {
-        uint32_t count = QPS_AT_ONCE;
-        rc = bpf_map_lookup_and_delete_batch(maps->qps, from, &batch, keys, values, &count, NULL);
-        for (uint32_t i = 0; (rc == 0 || rc == -ENOENT) && i < count; i++) {
-            report_qp(&keys[i], values + (size_t)i * (size_t)maps->cpus, maps->cpus, report,
-                      context);
-        }
-        from = &batch;
-    }
-    free(keys);
-    free(values);
-    return rc == -ENOENT ? 0 : rc; // the end of the map
 }

@@ -44,6 +44,7 @@ static int mem_open(const char *device, const char *pin_dir, struct nic **out,
         return error_set(error, -ENOMEM, "%s: no memory for a NIC", device);
     }
     mem->nic.driver = &nic_driver_mem;
+    mem->nic.attachment = "";
     strncpy(mem->nic.device, device, sizeof mem->nic.device - 1);
     rule_set_init(&mem->nic.applied);
     mem->first = first;

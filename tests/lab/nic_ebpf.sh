@@ -107,10 +107,10 @@ build() {
 
 # --- NICs ----------------------------------------------------------------------------------------
 
-hold() { # HOST: starts nic_hold; the answer to the opening is in $answer
+hold() { # HOST [PROGRAM]: starts nic_hold; the answer to the opening is in $answer
     local host=$1 in out
     mkfifo "$work/$host.in" "$work/$host.out"
-    be_in_ns "$host" "$bin/nic_hold" ebpf eth0 "$pins/$host" <"$work/$host.in" >"$work/$host.out" &
+    be_in_ns "$host" "$bin/${2:-nic_hold}" ebpf eth0 "$pins/$host" <"$work/$host.in" >"$work/$host.out" &
     holder_pid[$host]=$!
     exec {in}>"$work/$host.in" {out}<"$work/$host.out"
     rm "$work/$host.in" "$work/$host.out"
@@ -190,7 +190,8 @@ source=fd77:1::1
 
 build
 hold h0
-[[ $answer =~ ^ok ]] || { [[ $answer =~ "no BPF"|"built without BPF"|clsact ]] && skip "$answer"; echo "$answer"; exit 1; }
+[[ $answer =~ ok ]] || { [[ $answer =~ "no BPF"|"built without BPF"|clsact ]] && skip "$answer"; echo "$answer"; exit 1; }
+first_answer=$answer
 hold h1
 tell h1 "local fcbb:bb00:101::" apply
 
@@ -391,27 +392,53 @@ check "an unchanged path keeps its counter when other rules go" matches "$answer
 second=$(in_ns h0 "$bin/nic_hold" ebpf eth0 "$pins/h0" </dev/null)
 check "a second process is refused" matches "$second" "^error: .*another process drives this NIC"
 
-layout() {
+layout=$(cd "$pins/h0" && echo v*)
+other_layout() {
     load_start
     release h0 keep
-    mv "$pins/h0/v1" "$pins/h0/v0"
+    mv "$pins/h0/$layout" "$pins/h0/v0"
     hold h0
     tell h0 applied
     equal "$answer" $'ok\n' || return 1
     sleep 0.2
     tell h0 "rule $v6 default single $source $one_path" apply
     load_stop
-    equal "$received" "6 17 50001 0x00 3000 0" && equal "$(ls "$pins/h0")" v1 &&
+    equal "$received" "6 17 50001 0x00 3000 0" && equal "$(cd "$pins/h0" && echo v*)" "$layout" &&
         [ "$(total h0 encapsulated)" -gt 0 ] && [ "$(total h0 plain)" = 0 ]
 }
-check "maps of another layout forward until the first apply, then are replaced without loss" layout
+check "maps of another layout forward until the first apply, then are replaced without loss" other_layout
+
+hooks() { # HOST: what of ours is at the port: filters and links
+    echo "$(in_ns "$1" tc filter show dev eth0 egress 2>/dev/null | grep -c handle) $(find "$pins/$1" -name 'link_*' | wc -l)"
+}
+other_method() { # PROGRAM HOOKS: another version of the driver takes over, by the other method or the same
+    load_start
+    release h0 keep
+    hold h0 "$1"
+    load_stop
+    equal "$received" "6 17 50001 0x00 3000 0" && equal $(($(total h0 encapsulated) - before)) 3000 &&
+        equal "$(hooks h0)" "$2"
+}
+if [[ $first_answer =~ "open tcx" ]]; then
+    release h0 remove
+    hold h0 nic_hold_clsact
+    check "a kernel without tcx is served by clsact" matches "$answer $(hooks h0)" "open clsact.* 1 0"
+    tell h0 "rule $v6 default single $source $one_path" apply
+    check "clsact is adopted by clsact under load without loss" other_method nic_hold_clsact "1 0"
+    check "clsact is replaced by tcx under load: no loss, and nothing encapsulated twice" other_method nic_hold "0 2"
+    check "tcx is adopted by tcx under load without loss" other_method nic_hold "0 2"
+fi
 
 leftovers() { # the port is made anew, the pins of the old one are still there
-    release h1 keep
-    in_ns h1 tc qdisc del dev eth0 clsact
-    hold h1
-    tell h1 applied
-    equal "$answer" $'ok\n'
+    local spare=("$bin/nic_hold" ebpf spare "$pins/spare") said
+    in_ns h1 ip link add spare type veth peer name spare2
+    in_ns h1 "${spare[@]}" <<<"rule $v4 default single $source $one_path"$'\napply\nclose keep' >/dev/null
+    said=$(in_ns h1 "${spare[@]}" <<<$'applied\nclose keep')
+    matches "$said" "rule .*$v4" || return 1
+    in_ns h1 ip link del spare
+    in_ns h1 ip link add spare type veth peer name spare2
+    said=$(in_ns h1 "${spare[@]}" <<<$'applied\nclose remove')
+    ! grep -q rule <<<"$said"
 }
 check "pins whose port is gone are not taken for rules" leftovers
 
@@ -439,8 +466,10 @@ check "and what was applied stays" equal "$answer" "$held"
 
 # --- leaving -------------------------------------------------------------------------------------
 
-in_ns h1 tc filter add dev eth0 ingress prio 5 protocol ip u32 match u32 0 0 action ok 2>/dev/null ||
-    in_ns h1 tc filter add dev eth0 ingress prio 5 bpf da object-pinned "$pins/h0/v1/srv6_decap" 2>/dev/null
+# On a kernel without tcx another's filter shares our qdisc.
+release h1 remove
+hold h1 nic_hold_clsact
+in_ns h1 tc filter add dev eth0 ingress prio 5 bpf da object-pinned "$pins/h1/$layout/srv6_decap"
 release h0 remove
 release h1 remove
 check "removal leaves no filter and no qdisc" equal \

@@ -215,7 +215,7 @@ int main(int count, char **arguments) {
     }
     struct rule_set wanted;
     rule_set_init(&wanted);
-    printf("ok\n");
+    printf("open %s\nok\n", nic->attachment);
     fflush(stdout);
     char line[8192], *words[WORDS_MAX];
     bool remove_rules = false;

@@ -47,6 +47,8 @@ struct nic {
     const struct nic_driver *driver;
     char device[32];
     struct rule_set applied; // sealed; equals what the NIC holds
+    const char *attachment;  // where packets meet the driver: "tcx", "clsact"; "" when it has no
+                             // such place
     bool unsettled; // the driver must see the next set even when it equals `applied`: what forwards
                     // now cannot be adopted (another layout) and is replaced by the next set
 };
