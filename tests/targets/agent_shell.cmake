@@ -44,3 +44,8 @@ if(TARGET agents_sim)
   srv6_test(prop_hostile LABEL property SOURCES property/prop_hostile.c LIBRARIES agents_sim
     TIMEOUT 120)
 endif()
+
+add_test(NAME agent_shell_abuse
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/../lab/agent_shell_abuse.sh ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
+    ${PROJECT_SOURCE_DIR})
+set_tests_properties(agent_shell_abuse PROPERTIES LABELS lab TIMEOUT 120 SKIP_RETURN_CODE 77)

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define SWEEP_MS 1000
-#define BACKLOG 32
+#define BACKLOG 128 // a burst of clients is refused with a sentence, not with EAGAIN
 #define READ_SIZE 65536
 #define FOLLOW_QUEUE_MAX (256U << 10) // bytes that may wait for a follower
 #define EXIT_USAGE 2

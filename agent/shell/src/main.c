@@ -26,6 +26,7 @@ static const char usage[] =
 static int run(const char *config_path) {
     static struct agent agent; // large, and the process has one
     struct error error = {0};
+    signal(SIGHUP, SIG_IGN); // until the loop listens to it: starting reads everything anew
     int code = agent_open(&agent, config_path);
     if (code != TOOL_OK) {
         return code;
@@ -33,6 +34,7 @@ static int run(const char *config_path) {
     agent_tell(&agent, LOG_INFO, "started", agent.config.host, "version %s, configuration %.80s",
                SRV6_VERSION, config_path);
     int rc = agent_run(&agent, &error);
+    signal(SIGHUP, SIG_IGN); // the loop no longer listens, and there is still something to do
     if (rc != 0) {
         code = tool_error(TOOL, TOOL_FAILED, NULL, "%s", error.text);
     }
