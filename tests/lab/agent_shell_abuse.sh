@@ -88,9 +88,9 @@ hangup_at_once() { # the very first moments included
     for delay in 0 0.002 0.005 0.01 0.02 0.05; do
         in_space env --default-signal=HUP "$BIN/srv6-agent" --config "$WORK/agent.yaml" 2>"$WORK/stderr" &
         pid=$!
-        # Until nsenter has become the agent, the signal would be nsenter's.
+        # Its timer tells that main() runs: before that, no program can catch a signal.
         for _ in $(seq 1000); do
-            [ "$(cat /proc/$pid/comm 2>/dev/null)" = srv6-agent ] && break
+            ls -l /proc/$pid/fd 2>/dev/null | grep -q timerfd && break
             kill -0 $pid || return 1
         done
         sleep $delay
