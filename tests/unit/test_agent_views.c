@@ -14,7 +14,20 @@
 
 #include <cmocka.h>
 
-static struct agent_bed *bed;
+static struct agent_bed *bed;    // what the tests ask
+static struct agent_bed *shared; // a healthy one, for those that only ask
+
+static int open_shared(void **state) {
+    (void)state;
+    bed = shared = agent_bed_open();
+    return 0;
+}
+
+static int close_shared(void **state) {
+    (void)state;
+    agent_bed_close(shared);
+    return 0;
+}
 
 static int set_up(void **state) {
     (void)state;
@@ -25,6 +38,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     (void)state;
     agent_bed_close(bed);
+    bed = shared;
     return 0;
 }
 
@@ -426,27 +440,22 @@ static void links_that_are_not_there_are_refused_with_how_they_are_named(void **
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(status_has_every_key_with_its_type, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_healthy_fleet_is_counted_right, set_up, tear_down),
+        cmocka_unit_test(status_has_every_key_with_its_type),
+        cmocka_unit_test(a_healthy_fleet_is_counted_right),
         cmocka_unit_test_setup_teardown(an_alarm_is_shown_once_with_its_newest_sentence, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(members_names_every_host_and_what_it_says_of_itself, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(links_lists_every_link_between_switches_and_no_other,
-                                        set_up, tear_down),
+        cmocka_unit_test(members_names_every_host_and_what_it_says_of_itself),
+        cmocka_unit_test(links_lists_every_link_between_switches_and_no_other),
         cmocka_unit_test_setup_teardown(why_of_a_link_shows_the_evidence_and_who_gave_orders,
                                         set_up, tear_down),
-        cmocka_unit_test_setup_teardown(jobs_counts_ranks_and_who_agreed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(flows_shows_parts_whose_shares_add_up_to_one, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(rules_shows_what_the_nic_holds, set_up, tear_down),
+        cmocka_unit_test(jobs_counts_ranks_and_who_agreed),
+        cmocka_unit_test(flows_shows_parts_whose_shares_add_up_to_one),
+        cmocka_unit_test(rules_shows_what_the_nic_holds),
         cmocka_unit_test_setup_teardown(paths_tells_live_from_dead, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_flow_on_its_backup_says_so_and_why, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(why_of_a_qp_names_its_part, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(flows_that_are_not_there_are_refused_with_the_reason,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            links_that_are_not_there_are_refused_with_how_they_are_named, set_up, tear_down),
+        cmocka_unit_test(why_of_a_qp_names_its_part),
+        cmocka_unit_test(flows_that_are_not_there_are_refused_with_the_reason),
+        cmocka_unit_test(links_that_are_not_there_are_refused_with_how_they_are_named),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_shared, close_shared);
 }
