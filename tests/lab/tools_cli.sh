@@ -58,7 +58,7 @@ expect 0 "added to $WORK/fleet.keys" srv6-ctl keys generate --out "$WORK" --host
 expect 1 "h0.secret" srv6-ctl keys generate --out "$WORK" --host h0
 expect 0 "h1" srv6-ctl keys generate --out "$WORK" --host h1 --address tcp://10.0.0.1:7946
 expect 2 "not a host's name" srv6-ctl keys generate --out "$WORK" --host ../h2
-expect 1 "$WORK/none" srv6-ctl keys generate --out "$WORK/none" --host h2
+expect 1 "$WORK/none/deeper" srv6-ctl keys generate --out "$WORK/none/deeper" --host h2
 expect 0 "tcp://10.0.0.1:7946" srv6-ctl keys list "$WORK/fleet.keys"
 expect 0 600 stat -c %a "$WORK/h0.secret"
 printf 'h9 too-short' >>"$WORK/fleet.keys"
