@@ -110,12 +110,13 @@ submit() { # HOST FILE
 # ---- load: the job's flows, reliable, slow enough that no queue of the lab is ever full
 
 LOAD_BPS=4000000
-LOAD_ROUNDS=30 # of a second each, at most
+LOAD_ROUNDS=20 # at most
+LOAD_ROUND_SECONDS=3 # long beside the moment between two rounds, in which nothing can be lost
 # load OPTION...: begins in the background and goes on, a round after the other, until load_ended, which leaves the
 # report of the receivers in $WORK/load.
 load() {
     local host scale
-    scale=$(jq -n "$LOAD_BPS / 8 / 3 / 1048576")
+    scale=$(jq -n "$LOAD_ROUND_SECONDS * $LOAD_BPS / 8 / 3 / 1048576")
     for host in "${RANKS[@]}"; do
         receive "$host" --for 90s
     done
