@@ -54,8 +54,15 @@ void route_learn_qps(struct engine *engine, const struct engine_port_qps *event)
             continue;
         }
         struct steer *steer = &engine->router.steers[index];
-        if (learn_qp(steer, event->qps[i].qp, engine->now_ns)) {
+        steer->qps_changed |= learn_qp(steer, event->qps[i].qp, engine->now_ns);
+    }
+    // Once all are known: QPs that come in one after the other would be moved for each other's
+    // sake.
+    for (uint32_t i = 0; i < engine->router.steer_count; i++) {
+        struct steer *steer = &engine->router.steers[i];
+        if (steer->qps_changed) {
             steer_assign_buckets(steer);
+            steer->qps_changed = false;
             changed = true;
         }
     }

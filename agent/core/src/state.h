@@ -111,6 +111,7 @@ struct steer {
     uint8_t bucket[RULE_BUCKETS]; // -> slot
     struct seen_qp qps[STEER_QPS_MAX];
     uint16_t qp_count;
+    bool qps_changed; // buckets are to be assigned anew
 };
 
 struct router {
