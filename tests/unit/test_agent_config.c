@@ -167,6 +167,28 @@ static void every_wrong_value_is_told_in_one_pass_with_its_line(void **state) {
     assert_int_equal(count_told(), 11);
 }
 
+static void errors_of_form_do_not_hide_errors_of_meaning(void **state) {
+    (void)state;
+    struct config config = {0};
+    assert_int_equal(load("host: h0\n"
+                          "fabric: /etc/srv6/fabric.yaml\n"
+                          "gossip: {listen: nonsense}\n"
+                          "nic:\n"
+                          "  driver: mlx9\n"
+                          "  ports:\n"
+                          "    - {port: h0, device: eth0}\n"
+                          "fabrik: lab.yaml\n"
+                          "algorithm: magic\n",
+                          &config),
+                     -EINVAL);
+    expect_told(3, "gossip.listen: nonsense is not an address");
+    expect_told(5, "nic.driver");
+    expect_told(8, "unknown key fabrik");
+    expect_told(9, "algorithm: unknown magic");
+    assert_int_equal(count_told(), 4);
+    assert_string_equal(config.fabric, "/etc/srv6/fabric.yaml");
+}
+
 static void unknown_missing_and_mistyped_keys_are_all_told(void **state) {
     (void)state;
     struct config config;
@@ -262,6 +284,7 @@ int main(void) {
         cmocka_unit_test(a_minimal_file_gets_all_defaults),
         cmocka_unit_test(every_key_is_read),
         cmocka_unit_test(every_wrong_value_is_told_in_one_pass_with_its_line),
+        cmocka_unit_test(errors_of_form_do_not_hide_errors_of_meaning),
         cmocka_unit_test(unknown_missing_and_mistyped_keys_are_all_told),
         cmocka_unit_test(a_listen_address_of_all_interfaces_needs_one_to_advertise),
         cmocka_unit_test(a_missing_file_is_an_error_with_its_name),

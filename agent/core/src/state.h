@@ -32,7 +32,8 @@ struct binding {
     char job[JOB_NAME_SIZE];
     char port[NAME_SIZE];
     uint64_t generation;
-    uint64_t lost_since_ns; // 0: it stands; else its host began a new life without it, for now
+    uint64_t lost_since_ns; // 0: it stands; else since when its host, in a new life, has not said
+                            // it again
 };
 
 // What is known of a host of the fabric. Facts stay when its agent dies: its NIC goes on (fail
@@ -166,7 +167,7 @@ struct engine {
     bool own_verdict_changed, beliefs_changed;                          // -> route, tell
     bool facts_changed; // own facts must be told again
     bool leaving;
-    bool holding; // adopted rules stay for now
+    bool holding; // adopted rules stay until the facts are in
     uint64_t joined_at_ns;
     uint64_t retry_nic_at_ns, housekeeping_at_ns;
 

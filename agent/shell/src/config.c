@@ -250,25 +250,75 @@ static void read_config(const struct reading *reading) {
     }
 }
 
-int config_parse(const char *path, const char *text, size_t size, fabric_complain_fn *complain,
-                 void *context, struct config *out) {
-    struct complaints complaints;
-    struct config config = {0};
+static void ignore_complaint(void *context, const struct error *error) {
+    (void)context;
+    (void)error;
+}
+
+static void read_text(const char *text, size_t size, struct complaints *complaints,
+                      struct config *config) {
     void *file = NULL;
-    snprintf(config.source, sizeof(config.source), "%s", path);
-    complaints_init(&complaints, path);
-    struct yaml_text *yaml = yaml_text_open(path, text, size, &complaints);
+    struct yaml_text *yaml = yaml_text_open(config->source, text, size, complaints);
+    uint64_t before = complaints->total;
     if (yaml != NULL) {
-        yaml_text_check(yaml, &config_schema, &complaints);
-        if (complaints.total == 0 &&
-            yaml_text_load(yaml, &config_schema, &complaints, &file) == 0) {
-            struct reading reading = {yaml, file, &complaints, &config};
+        yaml_text_check(yaml, &config_schema, complaints);
+        if (complaints->total == before &&
+            yaml_text_load(yaml, &config_schema, complaints, &file) == 0) {
+            struct reading reading = {yaml, file, complaints, config};
             read_config(&reading);
             cyaml_free(yaml_cyaml_config(), &config_schema, file, 0);
         }
     }
     yaml_text_close(yaml);
+}
+
+static void blank_line(char *text, size_t size, uint32_t line) {
+    char *at = text, *end = text + size;
+    for (uint32_t i = 1; i < line && at < end; i++) {
+        char *newline = memchr(at, '\n', (size_t)(end - at));
+        at = newline != NULL ? newline + 1 : end;
+    }
+    for (; at < end && *at != '\n'; at++) {
+        *at = ' ';
+    }
+}
+
+// libcyaml gives values only of a file without errors of form. So that such errors do not hide
+// those of meaning, the file is read once more with the lines in question left blank.
+static void read_rest(const char *text, size_t size, struct complaints *complaints,
+                      struct config *config) {
+    char *rest = malloc(size);
+    if (rest == NULL) {
+        complaints_no_memory(complaints);
+        return;
+    }
+    memcpy(rest, text, size);
+    for (uint32_t i = 0; i < complaints->count; i++) {
+        blank_line(rest, size, complaints->list[i].line);
+    }
+    struct complaints more;
+    complaints_init(&more, config->source);
+    read_text(rest, size, &more, config);
+    // A blank line can make new errors of form: then nothing more is known, and they are not told.
+    for (uint32_t i = 0; config->fabric[0] != '\0' && i < more.count; i++) {
+        complaints_take(complaints, &more.list[i].error);
+    }
+    complaints_flush(&more, ignore_complaint, NULL);
+    free(rest);
+}
+
+int config_parse(const char *path, const char *text, size_t size, fabric_complain_fn *complain,
+                 void *context, struct config *out) {
+    struct complaints complaints;
+    struct config config = {0};
+    snprintf(config.source, sizeof(config.source), "%s", path);
+    complaints_init(&complaints, path);
+    read_text(text, size, &complaints, &config);
+    if (complaints.total > 0 && config.fabric[0] == '\0' && size > 0) {
+        read_rest(text, size, &complaints, &config);
+    }
     if (complaints_flush(&complaints, complain, context)) {
+        memcpy(out->fabric, config.fabric, sizeof(out->fabric));
         config_fini(&config);
         return -EINVAL;
     }

@@ -34,6 +34,11 @@ static void print_complaint(void *context, const struct error *error) {
 static int load_files(const char *path, struct config *config, struct fabric **fabric) {
     int rc = config_load(path, print_complaint, NULL, config);
     if (rc != 0) {
+        if (config->fabric[0] != '\0' &&
+            fabric_file_load(config->fabric, print_complaint, NULL, fabric) == 0) {
+            fabric_close(*fabric);
+            *fabric = NULL;
+        }
         return rc;
     }
     rc = fabric_file_load(config->fabric, print_complaint, NULL, fabric);

@@ -58,6 +58,8 @@ struct config {
 };
 
 // 0; -EINVAL after complaints; -errno when the file could not be read (also complained about).
+// After -EINVAL only out->fabric is set, where the file names one, so that its errors can be told
+// as well.
 int config_load(const char *path, fabric_complain_fn *complain, void *context, struct config *out);
 // The same for a text that is at hand; `path` is for messages and for what is relative to it.
 int config_parse(const char *path, const char *text, size_t size, fabric_complain_fn *complain,
