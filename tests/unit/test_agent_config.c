@@ -183,7 +183,7 @@ static void errors_of_form_do_not_hide_errors_of_meaning(void **state) {
                      -EINVAL);
     expect_told(3, "gossip.listen: nonsense is not an address");
     expect_told(5, "nic.driver");
-    expect_told(8, "unknown key fabrik");
+    expect_told(8, "document: unknown key fabrik");
     expect_told(9, "algorithm: unknown magic");
     assert_int_equal(count_told(), 4);
     assert_string_equal(config.fabric, "/etc/srv6/fabric.yaml");

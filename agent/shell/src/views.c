@@ -148,6 +148,8 @@ static json_t *status_nic(const struct agent *agent) {
         totals[2] += plain;
         json_t *port = json_pack("{s:o, s:s}", "port", port_name_json(agent, i), "device",
                                  agent->ports[i].device);
+        json_object_set_new(port, "attachment",
+                            json_string(nic->attachment != NULL ? nic->attachment : ""));
         set_int(port, "rules", nic->applied.rule_count);
         set_int(port, "encaps", nic->applied.encap_count);
         json_array_append_new(ports, port);
