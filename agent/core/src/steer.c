@@ -210,9 +210,13 @@ static void carry_parts(const struct router *before, const struct plan *plan,
         const struct plan_flow *flow = &plan->flows[i];
         const struct plan_flow *old = find_flow(&before->plan, flow);
         for (uint32_t p = 0; old != NULL && p < flow->part_count && p < old->part_count; p++) {
-            uint16_t slot = parts[flow->first_part + p].slot;
-            parts[flow->first_part + p] = before->parts[old->first_part + p];
-            parts[flow->first_part + p].slot = slot;
+            struct steer_part *part = &parts[flow->first_part + p];
+            uint16_t slot = part->slot;
+            *part = before->parts[old->first_part + p];
+            part->slot = slot;
+            if (old->part_count != flow->part_count) { // other parts: they have carried nothing yet
+                part->packets = part->bytes = 0;
+            }
         }
     }
 }
