@@ -90,4 +90,21 @@ check "a port in use is told" refuses 1 sh -c '
     "$0" exec h3 -- timeout 2 "$1" recv --for 1s >/dev/null & sleep 0.3
     "$0" exec h3 -- "$1" recv --for 1s; code=$?; wait; exit $code' "$LAB" "$TRAFFIC"
 check "options without sense are a matter of usage" refuses 2 "$TRAFFIC" send --to h5
+
+# A whole job's traffic that is interrupted.
+job=$ROOT/tests/jobs/lab-alltoall.yaml
+check "a scale without sense is a matter of usage" refuses 2 "$LAB" traffic --job "$job" --scale much
+rm -f "$STATE/traffic.started"
+"$LAB" traffic --job "$job" >/dev/null 2>&1 &
+traffic=$!
+for ((i = 0; i < 200; i++)); do
+    [ -e "$STATE/traffic.started" ] && break
+    sleep 0.05
+done
+kill -TERM $traffic
+wait $traffic
+check "an interrupted job says so" equal $? 130
+sleep 0.5
+check "and leaves no process" equal "$(ip netns pids "${SRV6_LAB_PREFIX}h3" | wc -l)" 0
+check "and no file" equal "$(find "$STATE" -maxdepth 1 -name 'traffic.??????' | wc -l)" 0
 verdict

@@ -20,11 +20,11 @@ run_traffic() { # DIRECTORY
             --ready "$directory/$host.ready" --json \
             </dev/null >"$directory/$host.recv" 2>"$directory/$host.recv.err" 9>&- &
         receivers+=($!)
+        TRAFFIC_PIDS+=($!)
     done
     for host in "${hosts[@]}"; do
         until [ -e "$directory/$host.ready" ]; do
             if ! kill -0 "${receivers[@]}" 2>/dev/null; then
-                kill "${receivers[@]}" 2>/dev/null
                 die $FAILED "a receiver did not start" "$(cat "$directory"/*.recv.err | head -n 1)"
             fi
             sleep 0.02
@@ -37,6 +37,7 @@ run_traffic() { # DIRECTORY
             --ack-timeout $ACK_TIMEOUT --timeout "$TIMEOUT" \
             ${IPV6:+--ipv6} --json </dev/null >"$directory/$host.send" 2>"$directory/$host.send.err" 9>&- &
         senders+=($!)
+        TRAFFIC_PIDS+=($!)
     done
     touch "$STATE/traffic.started" # for scripts that break something under load
     for pid in "${senders[@]}"; do
@@ -48,6 +49,7 @@ run_traffic() { # DIRECTORY
     read_counters >"$directory/after.json"
     kill -TERM "${receivers[@]}" 2>/dev/null
     wait "${receivers[@]}"
+    TRAFFIC_PIDS=() # all gone: their numbers may be others' now
     return $worst
 }
 
@@ -94,6 +96,13 @@ print_traffic() {
         <<<"$report" | column -t -s $'\t'
 }
 
+# Also when interrupted: nothing goes on sending or receiving, nothing is left in the state directory.
+TRAFFIC_PIDS=() TRAFFIC_DIRECTORY=''
+clean_traffic() {
+    [ ${#TRAFFIC_PIDS[@]} -eq 0 ] || kill "${TRAFFIC_PIDS[@]}" 2>/dev/null
+    [ -z "$TRAFFIC_DIRECTORY" ] || rm -rf "$TRAFFIC_DIRECTORY"
+}
+
 command_traffic() {
     take_arguments 0 0
     allow_options --job --algorithm --scale --rate --qps --mtu --ipv6 --timeout --json
@@ -102,9 +111,16 @@ command_traffic() {
     [ -n "$JOB" ] || usage_error "traffic: --job J is needed"
     local directory code=0
     directory=$(mktemp -d "$STATE/traffic.XXXXXX")
+    TRAFFIC_DIRECTORY=$directory
+    trap clean_traffic EXIT
+    trap 'exit 130' INT TERM
     "$BIN/srv6-sim" plan --fabric "$(lab_query .path)" --job "$JOB" ${ALGORITHM:+--algorithm "$ALGORITHM"} --json \
         >"$directory/plan.json" || die $FAILED "no plan for the job" "$JOB"
     run_traffic "$directory" || code=$?
+    if [ $code = $USAGE ]; then # a value that srv6-traffic does not understand
+        head -n 1 -q "$directory"/*.send.err | head -n 1 >&2
+        exit $USAGE
+    fi
     jq -n -c --slurpfile before "$directory/before.json" --slurpfile after "$directory/after.json" \
         --slurpfile plan "$directory/plan.json" --slurpfile lab "$STATE/lab.json" \
         --slurpfile sent <(cat "$directory"/*.send) --slurpfile received <(cat "$directory"/*.recv) \
@@ -117,6 +133,5 @@ command_traffic() {
         print_traffic <"$directory/report.json"
     fi
     [ $code = 0 ] || say "not all was delivered" "$(cat "$directory"/*.send.err | head -n 1)"
-    [ -n "${KEEP:-}" ] || rm -rf "$directory"
     exit $code
 }
