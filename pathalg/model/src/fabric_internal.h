@@ -5,6 +5,7 @@
 //   describe   header, block, addresses' bases, or the numbers of a Clos      fabric_open.c
 //   generate   Clos -> lists of nodes and links                               fabric_generate.c
 //   assemble   lists -> nodes, cables, ports, adjacencies, uSIDs, overrides   fabric_build.c
+//   planes     what cables join                                               fabric_plane.c
 //   address    ports' IPv4 and IPv6                                           fabric_address.c
 //   check      reachability, uniqueness of names and addresses                fabric_check.c
 //   digest                                                                    fabric_digest.c
@@ -43,6 +44,7 @@ struct builder {
 // errors are in builder->complaints.
 bool fabric_generate(struct builder *builder);
 bool fabric_assemble(struct builder *builder);
+bool fabric_set_planes(struct builder *builder);
 bool fabric_address_ports(struct builder *builder);
 bool fabric_check(struct builder *builder);
 void fabric_digest_set(struct fabric *fabric);

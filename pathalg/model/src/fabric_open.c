@@ -102,8 +102,8 @@ struct fabric *fabric_open(const struct fabric_desc *desc, fabric_complain_fn *c
         complaints_no_memory(&builder.complaints);
     } else {
         read_header(&builder);
-        if (read_lists(&builder) && fabric_assemble(&builder) && fabric_address_ports(&builder) &&
-            fabric_check(&builder)) {
+        if (read_lists(&builder) && fabric_assemble(&builder) && fabric_set_planes(&builder) &&
+            fabric_address_ports(&builder) && fabric_check(&builder)) {
             fabric_digest_set(builder.fabric);
         }
     }

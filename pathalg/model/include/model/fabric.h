@@ -6,6 +6,10 @@
 //   host port --cable-- leaf --cables-- agg --cables-- core         three-tier (a pod = its leaves
 //   and aggs)
 //
+// Switches that cables join, over however many others, form a plane; planes are numbered in the
+// order of the ports in them. Most fabrics are one plane. In a dual-plane fabric every host has a
+// port in each, and what is for a port in plane 1 leaves by a port in plane 1.
+//
 // A cable is two directed links (ids.h); end `a` is always the lower tier, so direction 0 goes up.
 // Parallel cables between two nodes differ in `index`. Names: cable "leaf0-spine3" or, with
 // parallels, "leaf0-spine3.1"; direction "leaf0>spine3" or "leaf0>spine3.1"; port "h0" on
@@ -39,6 +43,7 @@ struct fabric_node {
     uint8_t tier;             // 0 host, 1 leaf, 2 spine or agg, 3 core
     uint16_t usid;            // uN; for a host that of its first port
     uint32_t pod;             // three-tier: leaves and aggs; else 0
+    uint32_t plane;           // switches; a host: that of its first port
     uint32_t first_port;      // hosts: index of the first port in fabric->ports
     uint32_t port_count;      // hosts only
     uint32_t first_adjacency; // switches and hosts: its entries in fabric->adjacencies
@@ -84,13 +89,14 @@ struct fabric {
     uint8_t digest[32]; // of the canonical form; equal files up to comments and order of keys have
                         // equal digests
     char name[NAME_SIZE];
-    char kind[NAME_SIZE]; // "leaf-spine", "three-tier", "explicit", ...
+    char kind[NAME_SIZE]; // "leaf-spine", "three-tier", "rail-optimized", "dual-plane", "explicit"
     struct usid_block block;
     uint32_t node_count;
     uint32_t host_count; // hosts come first in nodes, in order of their numbers
     uint32_t port_count;
     uint32_t cable_count;
     uint32_t adjacency_count;
+    uint32_t plane_count; // those with ports; switches without any have higher numbers
     struct fabric_node *nodes;
     struct fabric_port *ports;
     struct fabric_cable *cables;
@@ -107,6 +113,9 @@ node_id fabric_link_from(const struct fabric *fabric, link_id link);
 node_id fabric_link_to(const struct fabric *fabric, link_id link);
 // Nominal rate times the file's capacity for the direction.
 uint64_t fabric_link_rate_bps(const struct fabric *fabric, link_id link);
+// The plane of the leaf that the port is on; of the switches that the link joins or leads to.
+uint32_t fabric_port_plane(const struct fabric *fabric, port_id port);
+uint32_t fabric_link_plane(const struct fabric *fabric, link_id link);
 // True for links between switches; false for a host's cable.
 bool fabric_link_is_internal(const struct fabric *fabric, link_id link);
 
@@ -142,11 +151,20 @@ void fabric_close(struct fabric *fabric); // NULL is a no-op
 // -------------------------------------------------------------------------------------------------------
 // A description is what a fabric file says, checked for nothing yet. All strings are borrowed.
 
+//   leaf-spine      leaves, spines, hosts_per_leaf, [ports_per_host]
+//   three-tier      pods, leaves_per_pod, aggs_per_pod, cores, hosts_per_leaf, [ports_per_host];
+//                   core c connects to agg c / (cores / aggs_per_pod) of each pod
+//   rail-optimized  rails, groups, hosts_per_group, spines: a host has a port for each rail; port r
+//                   in group g goes to leaf g * rails + r, every leaf to every spine
+//   dual-plane      leaves, spines, hosts_per_leaf, in each of two planes that share no switch: a
+//                   host has two ports, port p to its leaf in plane p; leaves and spines of plane 0
+//                   are numbered first
 struct fabric_clos_desc {
-    const char *kind;                                // "leaf-spine" or "three-tier"
-    uint32_t leaves, spines, hosts_per_leaf, cables; // leaf-spine (cables: parallel, default 1)
-    uint32_t pods, leaves_per_pod, aggs_per_pod,
-        cores;               // three-tier; core c connects to agg c / (cores / aggs_per_pod)
+    const char *kind;
+    uint32_t leaves, spines, hosts_per_leaf;
+    uint32_t cables; // parallel ones between two switches, default 1
+    uint32_t pods, leaves_per_pod, aggs_per_pod, cores;
+    uint32_t rails, groups, hosts_per_group;
     uint32_t ports_per_host; // default 1; port p of a host goes to leaf (first + p)
     uint64_t host_bps, fabric_bps;
 };
