@@ -3,24 +3,39 @@
 
 #include <string.h>
 
-static const struct algorithm *const algorithms[] = {
-    &algorithm_ecmp,
-    &algorithm_ethereal,
-    &algorithm_spray,
-};
+// One line for each algorithm, in order of names.
+#define ALGORITHMS(EACH)                                                                           \
+    EACH(ecmp, "ecmp")                                                                             \
+    EACH(ethereal, "ethereal")                                                                     \
+    EACH(spray, "spray")
 
-const struct algorithm *algorithm_find(const char *name) {
+#define TABLE_ENTRY(id, name) &algorithm_##id,
+#define LIST_ENTRY(id, name) ", " name
+
+static const struct algorithm *const algorithms[] = {ALGORITHMS(TABLE_ENTRY)};
+
+static const struct algorithm *default_of(uint32_t version) {
+    (void)version;
+    return &algorithm_ethereal;
+}
+
+const struct algorithm *algorithm_find_version(const char *name, uint32_t version) {
     if (name[0] == '\0') {
-        return &algorithm_ethereal;
+        return default_of(version);
     }
     for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; i++) {
         if (strcmp(algorithms[i]->name, name) == 0) {
-            return algorithms[i];
+            return algorithms[i]->since_version <= version ? algorithms[i] : NULL;
         }
     }
     return NULL;
 }
 
+const struct algorithm *algorithm_find(const char *name) {
+    return algorithm_find_version(name, PLAN_VERSION);
+}
+
 const char *algorithm_names(void) {
-    return "ecmp, ethereal, spray";
+    static const char names[] = ALGORITHMS(LIST_ENTRY);
+    return names + strlen(", ");
 }

@@ -20,4 +20,7 @@ static int ecmp_assign(const struct assign_batch *batch, assign_emit_fn *emit, v
     return 0;
 }
 
-const struct algorithm algorithm_ecmp = {.name = "ecmp", .spray = false, .assign = ecmp_assign};
+const struct algorithm algorithm_ecmp = {.name = "ecmp",
+                                         .since_version = 1,
+                                         .spray = false,
+                                         .assign = ecmp_assign};

@@ -108,6 +108,7 @@ static int ethereal_assign(const struct assign_batch *batch, assign_emit_fn *emi
 }
 
 const struct algorithm algorithm_ethereal = {.name = "ethereal",
+                                             .since_version = 1,
                                              .spray = false,
                                              .repaired = true,
                                              .assign = ethereal_assign};

@@ -36,4 +36,7 @@ static int spray_assign(const struct assign_batch *batch, assign_emit_fn *emit, 
     return 0;
 }
 
-const struct algorithm algorithm_spray = {.name = "spray", .spray = true, .assign = spray_assign};
+const struct algorithm algorithm_spray = {.name = "spray",
+                                          .since_version = 1,
+                                          .spray = true,
+                                          .assign = spray_assign};

@@ -31,7 +31,8 @@ typedef int assign_emit_fn(void *context, uint32_t flow, uint32_t candidate, uin
 
 struct algorithm {
     const char *name;
-    bool spray; // parts are a set to spray over, not paths of sub-flows
+    uint32_t since_version; // plans of an older version do not know it
+    bool spray;             // parts are a set to spray over, not paths of sub-flows
     // True: flows are placed on the healthy fabric, and only parts whose path is broken are moved,
     // to the backup that the healthy plan names; so a failure moves no flow that it does not touch.
     // False: flows are placed anew on what lives.
@@ -41,7 +42,10 @@ struct algorithm {
 
 extern const struct algorithm algorithm_ethereal, algorithm_ecmp, algorithm_spray;
 
-const struct algorithm *algorithm_find(const char *name); // NULL when unknown; "" is the default
-const char *algorithm_names(void);                        // "ecmp, ethereal, spray", for messages
+// NULL when unknown; "" is the default.
+const struct algorithm *algorithm_find(const char *name);
+// The same for plans of an older version (plan.h), which know less and had another default.
+const struct algorithm *algorithm_find_version(const char *name, uint32_t version);
+const char *algorithm_names(void); // "ecmp, ethereal, spray", for messages
 
 #endif

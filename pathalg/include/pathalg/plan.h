@@ -22,7 +22,9 @@
 #include "model/rule.h"
 
 #define PATH_LINKS_MAX 8
-#define PLAN_VERSION 1 // agents plan with the lowest version among live members
+// Agents plan with the lowest version among live members. 1: ecmp, ethereal, spray, and ethereal
+// was the default. 2: more algorithms, and `shared` is the default.
+#define PLAN_VERSION 2
 
 struct path {
     uint8_t link_count; // host up, fabric links, host down; 2 within a leaf
@@ -71,6 +73,7 @@ struct plan_input {
     uint32_t job_count;
     const char *algorithm;   // default for jobs that name none
     const bool *decap_ready; // by port; NULL: all are
+    uint32_t version;        // of the plan: what it knows and its default; 0: PLAN_VERSION
 };
 
 void plan_init(struct plan *plan);
@@ -80,6 +83,42 @@ void plan_fini(struct plan *plan);
 int plan_host(const struct plan_input *input, node_id host, struct plan *out, struct error *error);
 // Both are sorted; equal plans are equal in every path and byte.
 bool plan_equal(const struct plan *a, const struct plan *b);
+
+// ---- many plans of one fabric
+// Keeps what survives between plans: what depends on the fabric alone, on the jobs, and on beliefs.
+// Its plans equal those of plan_host. Who plans for all hosts with one planner computes only once
+// what all hosts share.
+struct planner;
+int planner_open(const struct fabric *fabric, struct planner **out); // borrows the fabric; -ENOMEM
+void planner_close(struct planner *planner);                         // NULL is a no-op
+// Between plans the caller says what changed since: anything but beliefs and decap_ready, or
+// beliefs alone. decap_ready may change unsaid.
+void planner_forget(struct planner *planner);
+void planner_forget_beliefs(struct planner *planner);
+int planner_plan(struct planner *planner, const struct plan_input *input, node_id host,
+                 struct plan *out, struct error *error);
+
+// ---- problems
+// What cannot be as the input says, a sentence each, by name: unreachable destinations, leaves that
+// are cut off, reservations that contradict each other, ranks that the fabric lacks. The rest is
+// planned. host: whose flows to look at; ID_NONE: all hosts'. After PLAN_PROBLEMS_MAX sentences one
+// more says how many were left out. -ENOMEM, -EINVAL (unknown algorithm).
+#define PLAN_PROBLEMS_MAX 100
+typedef void plan_complain_fn(void *context, const struct error *error);
+int plan_problems(const struct plan_input *input, node_id host, plan_complain_fn *complain,
+                  void *context);
+
+// ---- churn
+// A byte has moved when it takes another path than before.
+struct plan_churn {
+    uint64_t bytes, moved_bytes; // of flows that cross leaves
+    uint32_t flows, moved_flows; // moved: any of its bytes
+};
+// Adds what differs between two plans of one host to *churn.
+void plan_churn(const struct plan *before, const struct plan *after, struct plan_churn *churn);
+// What any plan that drains as fast as the cut bound allows must move: the bytes that links carry
+// beyond what they may now, before: link loads of the plan before (plan_add_loads of all hosts).
+uint64_t plan_least_moved_bytes(const struct plan_input *now, const uint64_t *before);
 
 // ---- score ----
 struct plan_score {
