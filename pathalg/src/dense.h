@@ -1,50 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole flows on columns where many flows join every pair of leaves (AlltoAll): each host places
-// its own flows from the shares of its own leaf alone, without looking at any other leaf's flows,
-// and all hosts together come within a flow of the shares on every uplink.
+// Whole flows on columns where many flows join every pair of leaves (AlltoAll): counts follow from
+// the shares, and a host's flows from the counts, so that nobody looks at other hosts' flows.
 //
-//   shares of (own leaf, every destination leaf)  --error diffusion along the row-->  how many of
-//   the pair's flows each column carries  --a fixed interleaving of the pair's flows-->  the column
-//   of the flow at position i
+//   shares of the leaf pairs  --error diffusion-->  how many of a pair's flows each column carries
+//                             --interleaving-->     the column of the flow from source i to
+//                                                   destination j
 //
-// The row goes from the leaf after the own one round to the one before it, so that with equal
-// shares the rows of all leaves form a Latin square and downlinks are as even as uplinks. Each host
-// gets its part of every column (not one host column 0 and another column 1).
+// A link's debt is what the shares put on it less the flows that it has. Each pair's flows that do
+// not divide go where the debts of the path's links are largest, so that errors do not add up, on
+// uplinks nor on downlinks. Downlinks are shared by all leaves, so leaves are placed in groups: as
+// many rows together (dense_group_of) as take few milliseconds; a small fabric is one group. All
+// hosts of a group compute the same. Where a fabric has many groups, it also has so many leaf pairs
+// that what the groups do not know of each other averages out.
 //
-// Two sets of shares, `base` of the healthy fabric and `now`: flows are first laid out by base;
-// then only as many as a column must lose move, to columns that must gain. A pair whose shares did
-// not change moves nothing. A column with a share of 0 carries nothing.
+// Each source gets its part of every column (not one source column 0 and another column 1), and so
+// does each destination: while some hosts still plan with an older view, each counts alike.
+//
+// Two sets of shares, `base` of the healthy fabric and `now`: flows are laid out by base; then only
+// as many as a column must lose move, to columns that must gain. A pair whose shares did not change
+// moves nothing. A column with a share of 0 carries nothing.
+//
+// Integers only. Ownership: the grid is borrowed while the rows live; arrays during the call.
 #ifndef PATHALG_DENSE_H
 #define PATHALG_DENSE_H
 
 #include "waterfill.h"
 
-struct dense_input {
-    const struct grid *grid;
-    uint32_t src_leaf;
-    // By destination leaf and column: [leaf * column_max + column]; each pair's sum to SHARE_ONE,
-    // or are all 0 (unreachable). now may be equal to base.
-    const uint32_t *base, *now;
+struct dense_group {
+    uint32_t first_leaf, leaf_count;
 };
+struct dense_group dense_group_of(const struct grid *grid, uint32_t leaf);
+
+// Where in an array of a group's shares those of a pair begin: for each leaf of the group, for each
+// destination leaf, column_max shares. Each pair's sum to SHARE_ONE, or are all 0 (unreachable).
+static inline size_t dense_cell(const struct grid *grid, const struct dense_group *group,
+                                uint32_t src_leaf, uint32_t dst_leaf) {
+    size_t pair = (size_t)(src_leaf - group->first_leaf) * grid->leaf_count + dst_leaf;
+    return pair * grid->column_max;
+}
 
 // ---- equal flows
-struct dense_row; // opaque: counts by destination leaf and column
-// flows: by destination leaf, how many equal flows the leaf pair has (0 for the own leaf). -ENOMEM.
-int dense_row_open(const struct dense_input *input, const uint32_t *flows, struct dense_row **out);
-void dense_row_close(struct dense_row *row); // NULL is a no-op
-// The column of the flow at `position` (0 to flows - 1) of the pair; false when unreachable. A
-// pair's positions are numbered source rank first: position = source's index x destinations +
-// destination's index.
-bool dense_row_column(const struct dense_row *row, uint32_t dst_leaf, uint32_t position,
-                      uint32_t *column);
+// By leaf index; each of a leaf's sources sends one flow to each destination of every other leaf.
+struct dense_ends {
+    const uint32_t *sources, *destinations;
+};
+
+struct dense_rows; // opaque: counts by pair and column
+// Laid out by the base shares. -ENOMEM.
+int dense_rows_open(const struct grid *grid, const struct dense_group *group,
+                    const struct dense_ends *ends, const uint32_t *base, struct dense_rows **out);
+void dense_rows_close(struct dense_rows *rows); // NULL is a no-op
+// Repairs the base layout for the shares of now; what an earlier call did is forgotten.
+void dense_rows_repair(struct dense_rows *rows, const uint32_t *now);
+// The column of the flow from the leaf's source (0 to sources - 1) to the other leaf's destination;
+// false when unreachable. src_leaf must be of the group.
+bool dense_rows_column(const struct dense_rows *rows, const uint32_t leaves[2], uint32_t source,
+                       uint32_t destination, uint32_t *column);
+// How many of the pair's flows the column has.
+uint32_t dense_rows_count(const struct dense_rows *rows, uint32_t src_leaf, uint32_t dst_leaf,
+                          uint32_t column);
 
 // ---- unequal flows: largest first to the column that lacks most of its share
 struct dense_flow {
-    uint32_t dst_leaf;
-    uint64_t bytes;
-    uint32_t column; // out; ID_NONE when unreachable
+    uint32_t src_leaf, dst_leaf; // different; src_leaf of the group
+    uint64_t bytes;              // all together below 2^62
+    uint32_t column;             // out; ID_NONE when unreachable
 };
-// All flows of the leaf, not of one host alone, in an order on which all agents agree. -ENOMEM.
-int dense_place(const struct dense_input *input, struct dense_flow *flows, uint32_t count);
+// All flows of the group's leaves, in an order on which all agents agree. base and now may be one
+// array. A group of one leaf ({leaf, 1}) costs least and is good enough where a pair of leaves has
+// many more flows than columns. -ENOMEM; flows are untouched then.
+int dense_place(const struct grid *grid, const struct dense_group *group, const uint32_t *base,
+                const uint32_t *now, struct dense_flow *flows, uint32_t count);
 
 #endif
