@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Debts of links: what the shares put on each less the flows that it has, in any one unit. The debt
+// of a column between two leaves is that of its path's links together. Private to dense*.c.
+#ifndef PATHALG_DENSE_DEBT_H
+#define PATHALG_DENSE_DEBT_H
+
+#include "grid.h"
+
+struct dense_pair {
+    const struct grid_route *up, *down; // by column, of the source and of the destination leaf
+    uint32_t column_count;
+};
+
+static inline struct dense_pair dense_pair_of(const struct grid *grid, uint32_t src_leaf,
+                                              uint32_t dst_leaf) {
+    const struct grid_space *space = grid_between(grid, src_leaf, dst_leaf);
+    return (struct dense_pair){
+        .up = &space->routes[(size_t)src_leaf * space->column_count],
+        .down = &space->routes[(size_t)dst_leaf * space->column_count],
+        .column_count = space->column_count,
+    };
+}
+
+static inline uint32_t dense_links(const struct dense_pair *pair, uint32_t column) {
+    return pair->up[column].link_count + pair->down[column].link_count;
+}
+
+static inline int64_t dense_debt(const struct dense_pair *pair, uint32_t column,
+                                 const int64_t *debts) {
+    const struct grid_route *up = &pair->up[column];
+    const struct grid_route *down = &pair->down[column];
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < up->link_count; i++) {
+        sum += debts[up->links[i].i];
+    }
+    for (uint32_t i = 0; i < down->link_count; i++) {
+        sum += debts[link_opposite(down->links[i]).i];
+    }
+    return sum;
+}
+
+static inline void dense_owe(const struct dense_pair *pair, uint32_t column, int64_t amount,
+                             int64_t *debts) {
+    const struct grid_route *up = &pair->up[column];
+    const struct grid_route *down = &pair->down[column];
+    for (uint32_t i = 0; i < up->link_count; i++) {
+        debts[up->links[i].i] += amount;
+    }
+    for (uint32_t i = 0; i < down->link_count; i++) {
+        debts[link_opposite(down->links[i]).i] += amount;
+    }
+}
+
+#endif
