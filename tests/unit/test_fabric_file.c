@@ -46,7 +46,8 @@ static void the_header_is_checked_as_a_whole(void **state) {
            "f:4: block fcbb:bb00::/48: not a /32 prefix such as fcbb:bb00::/32",
            "f:5: ipv4_base 10.0.0.1: not the first address of a /30",
            "f:6: ipv6_base fd64::1: not the first address of a /112",
-           "f:7: clos: kind mesh: unknown; known are leaf-spine and three-tier");
+           "f:7: clos: kind mesh: unknown; known are leaf-spine, three-tier, rail-optimized, "
+           "dual-plane");
 }
 
 static void the_numbers_of_a_clos_are_checked_as_a_whole(void **state) {

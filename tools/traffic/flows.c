@@ -105,12 +105,12 @@ static void collect_demand(void *context, const struct demand *demand) {
     }
 }
 
-// The rank maps of the job's permutations, one per collective (NULL for other types).
+// The rank maps of the job's permutations and rings, one per collective (NULL for other types).
 static int compute_permutations(const struct job *job, const struct fabric *fabric,
                                 const port_id *ranks, uint32_t rank_count,
                                 uint32_t *permutations[JOB_COLLECTIVES_MAX]) {
     for (uint32_t i = 0; i < job->collective_count; i++) {
-        if (job->collectives[i].type != COLLECTIVE_PERMUTATION) {
+        if (!collective_has_map(job->collectives[i].type)) {
             continue;
         }
         permutations[i] = malloc((rank_count + 1) * sizeof *permutations[i]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What holds for a whole fabric: every host reaches every other upwards and then downwards, names
-// of cables say one thing, no address is used twice; and the file's overrides, which take effect
-// first.
+// What holds for a whole fabric: every host reaches every other upwards and then downwards, in each
+// plane in which both have ports; names of cables say one thing, no address is used twice; and the
+// file's overrides, which take effect first.
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,22 +179,38 @@ static void flood_paths(const struct fabric *fabric, uint8_t *marks) {
     flood(fabric, marks, 2, 1, MARK_UP | MARK_DOWN, MARK_DOWN);
 }
 
-static bool any_leaf_marked(const struct fabric *fabric, const struct fabric_node *host,
-                            const uint8_t *marks) {
-    for (uint32_t k = 0; k < host->port_count; k++) {
-        if (marks[fabric->ports[host->first_port + k].leaf.i] != 0) {
-            return true;
+struct host_planes {
+    bool shared;  // a plane with ports of both hosts
+    bool reached; // and in each such plane, the one reaches the other
+};
+
+// Whether `to` is reached in every plane that it shares with `from`, whose leaves are marked up.
+static struct host_planes compare_planes(const struct fabric *fabric,
+                                         const struct fabric_node *from,
+                                         const struct fabric_node *to, const uint8_t *marks) {
+    struct host_planes planes = {false, true};
+    for (uint32_t k = 0; k < from->port_count && planes.reached; k++) {
+        uint32_t plane = fabric_port_plane(fabric, (port_id){from->first_port + k});
+        bool in_plane = false, reached = false;
+        for (uint32_t n = to->first_port; n < to->first_port + to->port_count; n++) {
+            if (fabric_port_plane(fabric, (port_id){n}) == plane) {
+                in_plane = true;
+                reached = reached || marks[fabric->ports[n].leaf.i] != 0;
+            }
         }
+        planes.shared = planes.shared || in_plane;
+        planes.reached = !in_plane || reached;
     }
-    return false;
+    return planes;
 }
 
 static void check_host(struct builder *builder, uint32_t host, const uint8_t *marks) {
     const struct fabric *fabric = builder->fabric;
     uint32_t count = 0, first = 0;
     for (uint32_t i = 0; i < fabric->host_count; i++) {
-        if (i != host && fabric->nodes[i].port_count > 0 &&
-            !any_leaf_marked(fabric, &fabric->nodes[i], marks)) {
+        struct host_planes planes =
+            compare_planes(fabric, &fabric->nodes[host], &fabric->nodes[i], marks);
+        if (i != host && fabric->nodes[i].port_count > 0 && !(planes.shared && planes.reached)) {
             first = count++ == 0 ? i : first;
         }
     }

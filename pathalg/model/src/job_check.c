@@ -192,16 +192,13 @@ static bool add_collective(uint64_t *total, const struct job *job, uint32_t inde
     return add_bytes(total, collective->bytes, ranks);
 }
 
-static int check_collectives(const struct job *job, struct error *error) {
-    int rc = 0;
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < job->collective_count && rc == 0; i++) {
-        rc = check_collective(job, i, error);
-        if (rc == 0 && !add_collective(&total, job, i)) {
-            rc = error_set(error, -EINVAL,
-                           "%s: collective %u: all ranks together send above 2^62 bytes", job->name,
-                           i);
-        }
+int job_check_collective(const struct job *job, uint32_t index, uint64_t *total,
+                         struct error *error) {
+    int rc = check_collective(job, index, error);
+    if (rc == 0 && !add_collective(total, job, index)) {
+        rc =
+            error_set(error, -EINVAL, "%s: collective %u: all ranks together send above 2^62 bytes",
+                      job->name, index);
     }
     return rc;
 }
@@ -228,7 +225,11 @@ int job_check(const struct job *job, struct error *error) {
                          job->collective_count, JOB_COLLECTIVES_MAX);
     }
     int rc = check_ranks(job, error);
-    return rc != 0 ? rc : check_collectives(job, error);
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < job->collective_count && rc == 0; i++) {
+        rc = job_check_collective(job, i, &total, error);
+    }
+    return rc;
 }
 
 int job_check_fabric(const struct job *job, const struct fabric *fabric, struct error *error) {

@@ -15,6 +15,7 @@ struct clos_yaml {
     char *kind;
     uint32_t leaves, spines, hosts_per_leaf, cables;
     uint32_t pods, leaves_per_pod, aggs_per_pod, cores, ports_per_host;
+    uint32_t rails, groups, hosts_per_group;
     double host_gbps, fabric_gbps;
 };
 struct node_yaml {
@@ -52,13 +53,16 @@ static const cyaml_schema_field_t clos_fields[] = {
     TEXT("kind", MUST, struct clos_yaml, kind),
     CYAML_FIELD_UINT("leaves", MAY, struct clos_yaml, leaves),
     CYAML_FIELD_UINT("spines", MAY, struct clos_yaml, spines),
-    CYAML_FIELD_UINT("hosts_per_leaf", MUST, struct clos_yaml, hosts_per_leaf),
+    CYAML_FIELD_UINT("hosts_per_leaf", MAY, struct clos_yaml, hosts_per_leaf),
     CYAML_FIELD_UINT("cables", MAY, struct clos_yaml, cables),
     CYAML_FIELD_UINT("pods", MAY, struct clos_yaml, pods),
     CYAML_FIELD_UINT("leaves_per_pod", MAY, struct clos_yaml, leaves_per_pod),
     CYAML_FIELD_UINT("aggs_per_pod", MAY, struct clos_yaml, aggs_per_pod),
     CYAML_FIELD_UINT("cores", MAY, struct clos_yaml, cores),
     CYAML_FIELD_UINT("ports_per_host", MAY, struct clos_yaml, ports_per_host),
+    CYAML_FIELD_UINT("rails", MAY, struct clos_yaml, rails),
+    CYAML_FIELD_UINT("groups", MAY, struct clos_yaml, groups),
+    CYAML_FIELD_UINT("hosts_per_group", MAY, struct clos_yaml, hosts_per_group),
     CYAML_FIELD_FLOAT("host_gbps", MUST, struct clos_yaml, host_gbps),
     CYAML_FIELD_FLOAT("fabric_gbps", MUST, struct clos_yaml, fabric_gbps),
     CYAML_FIELD_END,
@@ -161,6 +165,9 @@ static void read_clos(struct reader *reader) {
         .leaves_per_pod = clos->leaves_per_pod,
         .aggs_per_pod = clos->aggs_per_pod,
         .cores = clos->cores,
+        .rails = clos->rails,
+        .groups = clos->groups,
+        .hosts_per_group = clos->hosts_per_group,
         .ports_per_host = clos->ports_per_host,
         .host_bps =
             read_gbps(reader, clos->host_gbps, yaml_text_line(reader->yaml, "clos.host_gbps")),

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model_yaml/yaml_check.h"
+#include "job_file_internal.h"
 
 #define JOB_FILE_VERSION 1
 #define RANKS_ALL "all"
@@ -22,11 +22,14 @@ struct collective_yaml {
     uint64_t seed;
     struct pair_yaml *pairs;
     uint32_t pair_count;
+    uint32_t *weights;
+    uint32_t weight_count;
 };
 struct job_yaml {
     uint32_t version;
     uint64_t generation;
     char *job, *algorithm;
+    double reserve_gbps;
     char *ranks_word; // either "all"
     char **ranks;     // or a list
     uint32_t rank_count;
@@ -37,25 +40,29 @@ struct job_yaml {
 #define MUST CYAML_FLAG_DEFAULT
 #define MAY CYAML_FLAG_OPTIONAL
 #define BYTES_TEXT_MAX 32
+#define GBPS_MAX ((double)JOB_RESERVED_BPS_MAX / 1e9)
 
 static const cyaml_strval_t collective_types[] = {
-    {"alltoall", COLLECTIVE_ALLTOALL},
-    {"ring", COLLECTIVE_RING},
-    {"permutation", COLLECTIVE_PERMUTATION},
-    {"pairs", COLLECTIVE_PAIRS},
+    {"alltoall", COLLECTIVE_ALLTOALL},       {"ring", COLLECTIVE_RING},
+    {"permutation", COLLECTIVE_PERMUTATION}, {"pairs", COLLECTIVE_PAIRS},
+    {"alltoallv", COLLECTIVE_ALLTOALLV},     {"tree", COLLECTIVE_TREE},
 };
 static const cyaml_schema_value_t rank_number_schema = {CYAML_VALUE_UINT(MUST, uint32_t)};
 static const cyaml_schema_value_t pair_schema = {
     CYAML_VALUE_SEQUENCE_FIXED(MUST, uint32_t, &rank_number_schema, 2),
 };
+static const cyaml_schema_value_t weight_schema = {CYAML_VALUE_UINT(MUST, uint32_t)};
 static const cyaml_schema_field_t collective_fields[] = {
     CYAML_FIELD_ENUM("type", CYAML_FLAG_STRICT, struct collective_yaml, type, collective_types,
                      CYAML_ARRAY_LEN(collective_types)),
-    CYAML_FIELD_STRING_PTR("bytes", CYAML_FLAG_POINTER, struct collective_yaml, bytes, 1,
+    CYAML_FIELD_STRING_PTR("bytes", CYAML_FLAG_POINTER | MAY, struct collective_yaml, bytes, 1,
                            BYTES_TEXT_MAX),
     CYAML_FIELD_UINT("seed", MAY, struct collective_yaml, seed),
     CYAML_FIELD_SEQUENCE_COUNT("pairs", CYAML_FLAG_POINTER | MAY, struct collective_yaml, pairs,
                                pair_count, &pair_schema, 0, JOB_PAIRS_MAX),
+    CYAML_FIELD_SEQUENCE_COUNT("weights", CYAML_FLAG_POINTER | MAY, struct collective_yaml, weights,
+                               weight_count, &weight_schema, 1, JOB_RANKS_MAX),
+    CYAML_FIELD_IGNORE("matrix", MAY), // libcyaml takes no list of lists: matrix_read does
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t collective_schema = {
@@ -74,7 +81,7 @@ static const cyaml_schema_value_t rank_schema = {
                                    JOB_NAME_SIZE - 1),                                             \
             CYAML_FIELD_STRING_PTR("algorithm", CYAML_FLAG_POINTER | MAY, struct job_yaml,         \
                                    algorithm, 1, NAME_SIZE - 1),                                   \
-            RANKS,                                                                                 \
+            CYAML_FIELD_FLOAT("reserve_gbps", MAY, struct job_yaml, reserve_gbps), RANKS,          \
             CYAML_FIELD_SEQUENCE_COUNT("collectives", CYAML_FLAG_POINTER, struct job_yaml,         \
                                        collectives, collective_count, &collective_schema, 1,       \
                                        JOB_COLLECTIVES_MAX),                                       \
@@ -95,16 +102,42 @@ static const cyaml_schema_value_t list_schema = {
 
 // ---- from there to a job
 
+static void read_bytes(const struct yaml_text *yaml, const struct collective_yaml *from,
+                       const char *path, struct complaints *complaints, struct collective *to) {
+    char bytes[48];
+    snprintf(bytes, sizeof bytes, "%s.bytes", path);
+    if (from->bytes == NULL) {
+        if (to->matrix_ranks == 0) {
+            complaints_add(complaints, yaml_text_line(yaml, path), "%s: key bytes is missing",
+                           path);
+        }
+    } else if (!bytes_text_parse(from->bytes, &to->bytes) || to->bytes == 0) {
+        complaints_add(complaints, yaml_text_line(yaml, bytes),
+                       "%s: %s: a size above 0 such as 64MiB expected", bytes, from->bytes);
+    }
+}
+
+// A copy of `count` elements; NULL for none.
+static void *copy_list(const void *from, size_t count, size_t size, struct complaints *complaints) {
+    void *to = count > 0 ? malloc(count * size) : NULL;
+    if (to != NULL) {
+        memcpy(to, from, count * size);
+    } else if (count > 0) {
+        complaints_no_memory(complaints);
+    }
+    return to;
+}
+
 static void read_collective(const struct yaml_text *yaml, const struct collective_yaml *from,
                             uint32_t index, struct complaints *complaints, struct collective *to) {
-    char path[48];
-    snprintf(path, sizeof path, "collectives[%u].bytes", index);
+    char path[32], matrix[48];
+    snprintf(path, sizeof path, "collectives[%u]", index);
+    snprintf(matrix, sizeof matrix, "%s.matrix", path);
     *to = (struct collective){.type = from->type, .seed = from->seed};
-    if (!bytes_text_parse(from->bytes, &to->bytes) || to->bytes == 0) {
-        complaints_add(complaints, yaml_text_line(yaml, path),
-                       "%s: %s: a size above 0 such as 64MiB expected", path, from->bytes);
-        to->bytes = 1; // not to be complained about again
-    }
+    matrix_read(yaml, matrix, complaints, to);
+    read_bytes(yaml, from, path, complaints, to);
+    to->weights = copy_list(from->weights, from->weight_count, sizeof to->weights[0], complaints);
+    to->weight_count = to->weights != NULL ? from->weight_count : 0;
     if (from->pair_count == 0) {
         return;
     }
@@ -117,6 +150,16 @@ static void read_collective(const struct yaml_text *yaml, const struct collectiv
     for (uint32_t i = 0; i < from->pair_count; i++) {
         to->pairs[i] = (struct job_pair){from->pairs[i].ranks[0], from->pairs[i].ranks[1]};
     }
+}
+
+static void read_reserve(const struct yaml_text *yaml, double gbps, struct complaints *complaints,
+                         struct job *job) {
+    if (gbps >= 0 && gbps <= GBPS_MAX) {
+        job->reserved_bps = (uint64_t)(gbps * 1e9 + 0.5);
+        return;
+    }
+    complaints_add(complaints, yaml_text_line(yaml, "reserve_gbps"),
+                   "reserve_gbps %g: 0 to %g for each rank", gbps, GBPS_MAX);
 }
 
 static void read_ranks(const struct yaml_text *yaml, const struct job_yaml *file,
@@ -152,82 +195,11 @@ static void read_job(const struct yaml_text *yaml, const struct job_yaml *file,
     snprintf(job->algorithm, sizeof job->algorithm, "%s",
              file->algorithm != NULL ? file->algorithm : "");
     job->generation = file->generation;
+    read_reserve(yaml, file->reserve_gbps, complaints, job);
     read_ranks(yaml, file, complaints, job);
     job->collective_count = file->collective_count;
     for (uint32_t i = 0; i < file->collective_count; i++) {
         read_collective(yaml, &file->collectives[i], i, complaints, &job->collectives[i]);
-    }
-}
-
-// ---- what is wrong with it, all in one pass; job_check would stop at the first
-
-struct numbered_rank {
-    const char *name;
-    uint32_t rank;
-};
-
-static int compare_ranks(const void *left, const void *right) {
-    const struct numbered_rank *a = left, *b = right;
-    int order = strcmp(a->name, b->name);
-    return order != 0 ? order : a->rank < b->rank ? -1 : a->rank > b->rank;
-}
-
-static void complain_ranks(const struct yaml_text *yaml, const struct job *job,
-                           struct complaints *complaints) {
-    struct numbered_rank *list = calloc((size_t)job->rank_count + 1, sizeof *list);
-    if (list == NULL) {
-        complaints_no_memory(complaints);
-        return;
-    }
-    for (uint32_t i = 0; i < job->rank_count; i++) {
-        list[i] = (struct numbered_rank){job->ranks[i], i};
-    }
-    qsort(list, job->rank_count, sizeof list[0], compare_ranks);
-    for (uint32_t i = 1; i < job->rank_count; i++) {
-        if (strcmp(list[i].name, list[i - 1].name) == 0) {
-            char path[48];
-            snprintf(path, sizeof path, "ranks[%u]", list[i].rank);
-            complaints_add(complaints, yaml_text_line(yaml, path), "%s: %s: listed twice", path,
-                           list[i].name);
-        }
-    }
-    free(list);
-}
-
-static void complain_pair(const struct yaml_text *yaml, const struct job *job, uint32_t collective,
-                          uint32_t index, struct complaints *complaints) {
-    const struct job_pair *pair = &job->collectives[collective].pairs[index];
-    uint32_t limit = job->all_ranks ? JOB_RANKS_MAX : job->rank_count;
-    char path[64];
-    snprintf(path, sizeof path, "collectives[%u].pairs[%u]", collective, index);
-    if (pair->src_rank >= limit || pair->dst_rank >= limit) {
-        complaints_add(complaints, yaml_text_line(yaml, path), "%s: [%u, %u]: ranks are below %u",
-                       path, pair->src_rank, pair->dst_rank, limit);
-    } else if (pair->src_rank == pair->dst_rank) {
-        complaints_add(complaints, yaml_text_line(yaml, path), "%s: [%u, %u]: to itself", path,
-                       pair->src_rank, pair->dst_rank);
-    }
-}
-
-static void complain_job(const struct yaml_text *yaml, const struct job *job,
-                         struct complaints *complaints) {
-    complain_ranks(yaml, job, complaints);
-    for (uint32_t i = 0; i < job->collective_count; i++) {
-        const struct collective *collective = &job->collectives[i];
-        char path[32];
-        snprintf(path, sizeof path, "collectives[%u]", i);
-        if ((collective->type == COLLECTIVE_PAIRS) != (collective->pair_count > 0)) {
-            complaints_add(complaints, yaml_text_line(yaml, path), "%s: %s: %s pairs", path,
-                           collective_type_name(collective->type),
-                           collective->pair_count > 0 ? "takes no" : "needs");
-        }
-        for (uint32_t k = 0; k < collective->pair_count; k++) {
-            complain_pair(yaml, job, i, k, complaints);
-        }
-    }
-    struct error error;
-    if (complaints->total == 0 && job_check(job, &error) != 0) {
-        complaints_add(complaints, 0, "%s", error.text);
     }
 }
 
@@ -245,7 +217,7 @@ int job_file_parse(const char *name, const char *text, size_t size, fabric_compl
         yaml_text_check(yaml, schema, &complaints);
         if (complaints.total == 0 && yaml_text_load(yaml, schema, &complaints, &file) == 0) {
             read_job(yaml, file, &complaints, &job);
-            complain_job(yaml, &job, &complaints);
+            job_file_check(yaml, &job, &complaints);
             cyaml_free(yaml_cyaml_config(), schema, file, 0);
         }
     }

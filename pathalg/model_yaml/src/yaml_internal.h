@@ -19,6 +19,8 @@ static inline uint32_t yaml_node_line(const yaml_node_t *node) {
 // The node of a document by its number; libyaml's interface is not const, but does not write.
 const yaml_node_t *yaml_text_node(const struct yaml_text *yaml, int number);
 const yaml_node_t *yaml_text_root(const struct yaml_text *yaml); // NULL for an empty document
+// The value at a path as yaml_text_line takes it, NULL for none.
+const yaml_node_t *yaml_text_find(const struct yaml_text *yaml, const char *path);
 
 // Complains when a scalar does not fit a scalar's schema.
 void yaml_scalar_check(const yaml_node_t *node, const cyaml_schema_value_t *schema,

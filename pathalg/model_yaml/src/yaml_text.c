@@ -144,7 +144,7 @@ static const yaml_node_t *find_index(const struct yaml_text *yaml, const yaml_no
     return index < count ? yaml_text_node(yaml, items[index]) : NULL;
 }
 
-static const yaml_node_t *find_path(const struct yaml_text *yaml, const char *path) {
+const yaml_node_t *yaml_text_find(const struct yaml_text *yaml, const char *path) {
     const yaml_node_t *node = yaml_text_root(yaml);
     while (node != NULL && *path != '\0') {
         if (*path == '[') {
@@ -162,12 +162,12 @@ static const yaml_node_t *find_path(const struct yaml_text *yaml, const char *pa
 }
 
 uint32_t yaml_text_line(const struct yaml_text *yaml, const char *path) {
-    const yaml_node_t *node = find_path(yaml, path);
+    const yaml_node_t *node = yaml_text_find(yaml, path);
     return node != NULL ? yaml_node_line(node) : 0;
 }
 
 bool yaml_text_is_sequence(const struct yaml_text *yaml, const char *path) {
-    const yaml_node_t *node = find_path(yaml, path);
+    const yaml_node_t *node = yaml_text_find(yaml, path);
     return node != NULL && node->type == YAML_SEQUENCE_NODE;
 }
 

@@ -80,6 +80,10 @@ int job_copy(const struct job *job, struct job *out);
 // Limits, duplicate ranks, pairs out of range, matrices and weights of other than the job's ranks,
 // sums beyond JOB_BYTES_MAX. -EINVAL with the reason. Does not need a fabric.
 int job_check(const struct job *job, struct error *error);
+// The same for one of its collectives: adds what it moves to *total, which is 0 for the first, and
+// complains when that exceeds JOB_BYTES_MAX.
+int job_check_collective(const struct job *job, uint32_t index, uint64_t *total,
+                         struct error *error);
 // What only shows on a fabric: with `ranks: all`, a matrix or weights for another number of ranks
 // than the fabric has ports. (Ranks that these lack send and receive nothing in the collective.)
 int job_check_fabric(const struct job *job, const struct fabric *fabric, struct error *error);

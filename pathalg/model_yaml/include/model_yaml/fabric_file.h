@@ -7,13 +7,17 @@
 //   clos: {kind: leaf-spine, leaves, spines, hosts_per_leaf, [cables], [ports_per_host], host_gbps,
 //          fabric_gbps}
 //   clos: {kind: three-tier, pods, leaves_per_pod, aggs_per_pod, cores, hosts_per_leaf, ...}
+//   clos: {kind: rail-optimized, rails, groups, hosts_per_group, spines, [cables], host_gbps,
+//          fabric_gbps}
+//   clos: {kind: dual-plane, leaves, spines, hosts_per_leaf, [cables], host_gbps, fabric_gbps}
 //   or, instead of clos:
 //   nodes: [{name, kind: host|leaf|agg|spine|core, [pod], [usid]}]
 //   links: [{a, b, gbps, [cables], [ipv4], [ipv6]}]
 //   and optionally overrides: [{link: leaf0-spine0, capacity: 0.5}]
 //
-// ipv4 and ipv6 of a link are the address of the host's port. Ownership: *out is the caller's
-// (fabric_close) and untouched on failure.
+// What the kinds mean: struct fabric_clos_desc in model/fabric.h. Planes are not written down: they
+// follow from what the links join. ipv4 and ipv6 of a link are the address of the host's port.
+// Ownership: *out is the caller's (fabric_close) and untouched on failure.
 #ifndef MODEL_YAML_FABRIC_FILE_H
 #define MODEL_YAML_FABRIC_FILE_H
 
