@@ -4,8 +4,10 @@
 // flows of one size as edges and columns as colours it is the best placement of whole flows
 // (Koenig 1916; equitable: de Werra 1971; in networks: a Clos is rearrangeable).
 //
-// Each vertex is cut into pieces of at most k edges, and the pieces are coloured properly, edge by
-// edge, along alternating chains.
+// Each vertex is cut into pieces of at most k edges, in the order in which the edges come, and the
+// pieces are coloured properly, edge by edge, along alternating chains. So the order matters where
+// edges weigh differently: with the heaviest first, the weights of two colours at a vertex differ
+// by no more than the heaviest edge (the lightest of a piece outweighs the heaviest of the next).
 #ifndef PATHALG_COLOURING_H
 #define PATHALG_COLOURING_H
 
@@ -16,7 +18,7 @@ struct edge {
 };
 
 // colour[edge] becomes 0 to colours - 1. The same edges in the same order get the same colours.
-// colours >= 1. -ENOMEM.
+// 1 <= colours <= 65536. -ENOMEM; colour is untouched then.
 int colour_edges(const struct edge *edges, uint32_t edge_count, uint32_t left_count,
                  uint32_t right_count, uint32_t colours, uint16_t *colour);
 
