@@ -2,10 +2,21 @@
 //   member_facts  [ 1, active generation, digest, held generation, digest, plan version,
 //                   protocol version, decap_ready, nic driver, build ]
 //   link_report   [ 1, verdict, capacity_ppm, loss_ppm, delay_ns, ecn_ppm, probe_count ]
-//   job           [ 1, name, generation, algorithm, all_ranks, [port...], [collective...] ]
-//   collective    [ type, bytes, seed, [[source rank, destination rank]...] ]
+//   job           [ 1, name, generation, algorithm, all_ranks, [port...], [collective...], removed,
+//                   (reserved bit/s of a rank, where it is not 0) ]
+//   collective    [ type, bytes, seed, [[source rank, destination rank]...],
+//                   (AlltoAllv only: [bytes... of the matrix, row by row], [weight...]) ]
 //   rank_binding  [ 1, job, job generation, rank, port ]
 //   drain_order   [ 1, kind, active, capacity_ppm, stamp ]
+//
+// Fields in parentheses came later. A record that does not need them is byte for byte as before
+// them, and every version skips what it finds behind the fields that it knows. So an agent from
+// before reservations plans such a job as if nothing were reserved. A collective of a type that an
+// agent does not know makes the whole record undecodable to it: it counts a bad fact, goes on with
+// the record of that job that it held before, or without the job, and what it sends for the job
+// leaves plain; nor will it succeed to the job when its owner dies. While an upgrade is under way,
+// with all planning at the lowest version, that is acceptable; job types of the new version are for
+// afterwards.
 #include "gossip/facts.h"
 
 #include <errno.h>
@@ -124,8 +135,25 @@ int link_report_decode(const void *bytes, size_t size, struct link_report *out) 
 
 // ---- jobs
 
+// Types that came with matrix and weights, in a field each.
+static bool has_lists(enum collective_type type) {
+    return type == COLLECTIVE_ALLTOALLV;
+}
+
+static void write_lists(struct mp_writer *writer, const struct collective *collective) {
+    uint32_t entries = collective->matrix_ranks * collective->matrix_ranks;
+    mp_write_array(writer, entries);
+    for (uint32_t i = 0; i < entries; i++) {
+        mp_write_uint(writer, collective->matrix[i]);
+    }
+    mp_write_array(writer, collective->weight_count);
+    for (uint32_t i = 0; i < collective->weight_count; i++) {
+        mp_write_uint(writer, collective->weights[i]);
+    }
+}
+
 static void write_collective(struct mp_writer *writer, const struct collective *collective) {
-    mp_write_array(writer, 4);
+    mp_write_array(writer, has_lists(collective->type) ? 6 : 4);
     mp_write_uint(writer, collective->type);
     mp_write_uint(writer, collective->bytes);
     mp_write_uint(writer, collective->seed);
@@ -135,11 +163,14 @@ static void write_collective(struct mp_writer *writer, const struct collective *
         mp_write_uint(writer, collective->pairs[i].src_rank);
         mp_write_uint(writer, collective->pairs[i].dst_rank);
     }
+    if (has_lists(collective->type)) {
+        write_lists(writer, collective);
+    }
 }
 
 ssize_t job_encode(const struct job *job, void *bytes, size_t size) {
     struct mp_writer writer;
-    start(&writer, bytes, size, 8);
+    start(&writer, bytes, size, job->reserved_bps > 0 ? 9 : 8);
     write_text(&writer, job->name, sizeof job->name);
     mp_write_uint(&writer, job->generation);
     write_text(&writer, job->algorithm, sizeof job->algorithm);
@@ -153,6 +184,9 @@ ssize_t job_encode(const struct job *job, void *bytes, size_t size) {
         write_collective(&writer, &job->collectives[i]);
     }
     mp_write_bool(&writer, job->removed);
+    if (job->reserved_bps > 0) {
+        mp_write_uint(&writer, job->reserved_bps);
+    }
     return written(&writer);
 }
 
@@ -190,17 +224,67 @@ static int read_pairs(struct mp_reader *reader, struct collective *collective) {
     return 0;
 }
 
+static int read_matrix(struct mp_reader *reader, struct collective *collective) {
+    uint32_t count = mp_read_array(reader, 0, JOB_MATRIX_MAX), ranks = 0;
+    while (ranks * ranks < count) {
+        ranks++;
+    }
+    if (ranks * ranks != count) {
+        reader->bad = true;
+    }
+    if (reader->bad || count == 0) {
+        return 0;
+    }
+    collective->matrix = calloc(count, sizeof *collective->matrix);
+    if (collective->matrix == NULL) {
+        return -ENOMEM;
+    }
+    collective->matrix_ranks = ranks;
+    for (uint32_t i = 0; i < count && !reader->bad; i++) {
+        collective->matrix[i] = mp_read_uint(reader, JOB_BYTES_MAX);
+    }
+    return 0;
+}
+
+static int read_weights(struct mp_reader *reader, struct collective *collective) {
+    uint32_t count = mp_read_array(reader, 0, JOB_RANKS_MAX);
+    if (count > 0) {
+        collective->weights = calloc(count, sizeof *collective->weights);
+        if (collective->weights == NULL) {
+            return -ENOMEM;
+        }
+        collective->weight_count = count;
+    }
+    for (uint32_t i = 0; i < count && !reader->bad; i++) {
+        collective->weights[i] = (uint32_t)mp_read_uint(reader, UINT32_MAX);
+    }
+    return 0;
+}
+
+static int read_collective(struct mp_reader *reader, struct collective *collective) {
+    uint32_t extra = mp_read_array(reader, 4, UINT32_MAX) - 4;
+    collective->type = (enum collective_type)mp_read_uint(reader, COLLECTIVE_TREE);
+    collective->bytes = mp_read_uint(reader, UINT64_MAX);
+    collective->seed = mp_read_uint(reader, UINT64_MAX);
+    int error = read_pairs(reader, collective);
+    if (error == 0 && !reader->bad && has_lists(collective->type)) {
+        if (extra < 2) {
+            reader->bad = true;
+            return 0;
+        }
+        extra -= 2;
+        error = read_matrix(reader, collective);
+        error = error != 0 ? error : read_weights(reader, collective);
+    }
+    mp_skip(reader, reader->bad ? 0 : extra);
+    return error;
+}
+
 static int read_collectives(struct mp_reader *reader, struct job *job) {
     uint32_t count = mp_read_array(reader, 0, JOB_COLLECTIVES_MAX);
     int error = 0;
     for (uint32_t i = 0; i < count && !reader->bad && error == 0; i++) {
-        struct collective *collective = &job->collectives[job->collective_count++];
-        uint32_t extra = mp_read_array(reader, 4, UINT32_MAX);
-        collective->type = (enum collective_type)mp_read_uint(reader, COLLECTIVE_PAIRS);
-        collective->bytes = mp_read_uint(reader, UINT64_MAX);
-        collective->seed = mp_read_uint(reader, UINT64_MAX);
-        error = read_pairs(reader, collective);
-        mp_skip(reader, reader->bad ? 0 : extra - 4);
+        error = read_collective(reader, &job->collectives[job->collective_count++]);
     }
     return error;
 }
@@ -219,6 +303,10 @@ int job_decode(const void *bytes, size_t size, struct job *out) {
         error = read_collectives(&reader, &job);
     }
     job.removed = mp_read_bool(&reader);
+    if (extra > 0) {
+        job.reserved_bps = mp_read_uint(&reader, JOB_RESERVED_BPS_MAX);
+        extra--;
+    }
     if (error == 0 && (!close_form(&reader, extra) || job_check(&job, NULL) != 0)) {
         error = -EPROTO;
     }

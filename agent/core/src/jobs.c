@@ -84,8 +84,13 @@ void jobs_learn(struct engine *engine, const char *origin, const char *name, con
     }
     struct job job;
     job_init(&job);
+    // What this version cannot read leaves the record that it held before in force (facts.c).
     if (job_decode(value, size, &job) != 0) {
         engine->stats.bad_facts++;
+        engine_note(engine, NOTE_WARNING, "unreadable_job", name,
+                    "job %s of %s is damaged or of a newer version: its flows leave plain or as "
+                    "before",
+                    name, origin);
         return;
     }
     if (strcmp(job.name, name) != 0 || store_record(engine, origin, &job) != 0) {
@@ -177,6 +182,16 @@ static int check_ranks(const struct engine *engine, const struct job *job, struc
     return 0;
 }
 
+static int refuse_to_publish(const struct job *job, int rc, struct error *error) {
+    if (rc != -EMSGSIZE) {
+        return error_set(error, rc, "job %s: cannot publish it (%s)", job->name, code_text(rc));
+    }
+    return error_set(error, rc,
+                     "job %.40s: its lists (ranks, pairs, matrix, weights) take more than the %d "
+                     "bytes that agents pass on",
+                     job->name, GOSSIP_VALUE_MAX);
+}
+
 // Nothing outranks the last generation there is.
 static int check_generation(const struct job_record *before, struct error *error) {
     return before == NULL || before->job.generation < UINT64_MAX
@@ -193,6 +208,9 @@ int jobs_submit(struct engine *engine, const struct job *job, struct error *erro
         rc = check_ranks(engine, job, error);
     }
     if (rc == 0) {
+        rc = job_check_fabric(job, engine->fabric, error);
+    }
+    if (rc == 0) {
         rc = check_algorithm(engine, job, error);
     }
     const struct job_record *before = job_winner(engine, job->name);
@@ -203,9 +221,7 @@ int jobs_submit(struct engine *engine, const struct job *job, struct error *erro
     struct job next = *job; // borrows the arrays
     next.generation = before == NULL ? 1 : before->job.generation + 1;
     rc = write_job(engine, &next);
-    return rc != 0
-               ? error_set(error, rc, "job %s: cannot publish it (%s)", job->name, code_text(rc))
-               : 0;
+    return rc != 0 ? refuse_to_publish(job, rc, error) : 0;
 }
 
 int jobs_remove(struct engine *engine, const char *name, struct error *error) {

@@ -325,11 +325,17 @@ json_t *view_members(struct agent *agent, json_t *arguments, struct control_refu
 
 // ---- jobs
 
+// bytes of a rank; of a matrix there are as many as rows and columns, so matrix_bytes is all of it.
 static json_t *collectives_json(const struct job *job) {
     json_t *list = json_array();
     for (uint32_t i = 0; i < job->collective_count; i++) {
-        json_t *one = json_pack("{s:s}", "type", collective_type_name(job->collectives[i].type));
-        set_int(one, "bytes", job->collectives[i].bytes);
+        const struct collective *collective = &job->collectives[i];
+        json_t *one = json_pack("{s:s}", "type", collective_type_name(collective->type));
+        if (collective->matrix_ranks > 0) {
+            set_int(one, "matrix_bytes", collective_matrix_bytes(collective));
+        } else {
+            set_int(one, "bytes", collective->bytes);
+        }
         json_array_append_new(list, one);
     }
     return list;
@@ -348,6 +354,7 @@ json_t *view_jobs(struct agent *agent, json_t *arguments, struct control_refusal
                                 "orphaned", job.orphaned, "algorithm", algorithm);
         set_int(one, "generation", job.job->generation);
         set_int(one, "ranks", job.rank_count);
+        set_int(one, "reserve_bps", job.job->reserved_bps);
         set_int(one, "bound", job.bound_count);
         set_int(one, "own_ranks", job.own_rank_count);
         json_object_set_new(one, "collectives", collectives_json(job.job));

@@ -12,6 +12,16 @@ uint64_t collective_weight_sum(const struct collective *collective) {
     return sum;
 }
 
+uint64_t collective_matrix_bytes(const struct collective *collective) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < collective->matrix_ranks; i++) {
+        for (uint32_t k = 0; k < collective->matrix_ranks; k++) {
+            sum += i != k ? collective->matrix[(uint64_t)i * collective->matrix_ranks + k] : 0;
+        }
+    }
+    return sum;
+}
+
 uint64_t collective_pair_bytes(const struct collective *collective, uint32_t rank_count,
                                uint64_t weight_sum, uint32_t src_rank, uint32_t dst_rank) {
     if (src_rank == dst_rank) {

@@ -24,20 +24,52 @@ static json_t *ranks_json(const struct job *job) {
     return ranks;
 }
 
+static json_t *pairs_json(const struct collective *collective) {
+    json_t *pairs = json_array();
+    for (uint32_t i = 0; i < collective->pair_count; i++) {
+        json_array_append_new(pairs, json_pack("[I,I]", (json_int_t)collective->pairs[i].src_rank,
+                                               (json_int_t)collective->pairs[i].dst_rank));
+    }
+    return pairs;
+}
+
+static json_t *matrix_json(const struct collective *collective) {
+    json_t *rows = json_array();
+    for (uint32_t i = 0; i < collective->matrix_ranks; i++) {
+        json_t *row = json_array();
+        for (uint32_t k = 0; k < collective->matrix_ranks; k++) {
+            uint64_t bytes = collective->matrix[(uint64_t)i * collective->matrix_ranks + k];
+            json_array_append_new(row, json_integer((json_int_t)bytes));
+        }
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+static json_t *weights_json(const struct collective *collective) {
+    json_t *weights = json_array();
+    for (uint32_t i = 0; i < collective->weight_count; i++) {
+        json_array_append_new(weights, json_integer((json_int_t)collective->weights[i]));
+    }
+    return weights;
+}
+
 static json_t *collective_json(const struct collective *collective) {
-    json_t *object = json_pack("{s:s,s:I}", "type", collective_type_name(collective->type), "bytes",
-                               (json_int_t)collective->bytes);
+    json_t *object = json_pack("{s:s}", "type", collective_type_name(collective->type));
+    if (collective->bytes > 0) {
+        json_object_set_new(object, "bytes", json_integer((json_int_t)collective->bytes));
+    }
     if (collective->type == COLLECTIVE_PERMUTATION) {
         json_object_set_new(object, "seed", json_integer((json_int_t)collective->seed));
     }
     if (collective->type == COLLECTIVE_PAIRS) {
-        json_t *pairs = json_array();
-        for (uint32_t i = 0; i < collective->pair_count; i++) {
-            json_array_append_new(pairs,
-                                  json_pack("[I,I]", (json_int_t)collective->pairs[i].src_rank,
-                                            (json_int_t)collective->pairs[i].dst_rank));
-        }
-        json_object_set_new(object, "pairs", pairs);
+        json_object_set_new(object, "pairs", pairs_json(collective));
+    }
+    if (collective->matrix_ranks > 0) {
+        json_object_set_new(object, "matrix", matrix_json(collective));
+    }
+    if (collective->weight_count > 0) {
+        json_object_set_new(object, "weights", weights_json(collective));
     }
     return object;
 }
@@ -47,8 +79,12 @@ static json_t *job_json(const struct job *job) {
     for (uint32_t i = 0; i < job->collective_count; i++) {
         json_array_append_new(collectives, collective_json(&job->collectives[i]));
     }
-    return json_pack("{s:s,s:s,s:o,s:o}", "job", job->name, "algorithm", job->algorithm, "ranks",
-                     ranks_json(job), "collectives", collectives);
+    json_t *object = json_pack("{s:s,s:s,s:o,s:o}", "job", job->name, "algorithm", job->algorithm,
+                               "ranks", ranks_json(job), "collectives", collectives);
+    if (job->reserved_bps > 0) {
+        json_object_set_new(object, "reserve_bps", json_integer((json_int_t)job->reserved_bps));
+    }
+    return object;
 }
 
 int run_job_submit(const struct ctl *ctl) {

@@ -168,7 +168,8 @@ static void collectives_text(const json_t *job, char *text, size_t size) {
     text[0] = '\0';
     json_array_foreach(tool_json_array(job, "collectives"), index, collective) {
         char bytes[24];
-        tool_format_bytes(tool_json_u64(collective, "bytes", 0), bytes);
+        uint64_t matrix = tool_json_u64(collective, "matrix_bytes", 0);
+        tool_format_bytes(tool_json_u64(collective, "bytes", matrix), bytes);
         int length = snprintf(text + used, size - used, "%s%s %s", index > 0 ? ", " : "",
                               tool_json_text(collective, "type", "-"), bytes);
         used += length > 0 ? (size_t)length : 0;

@@ -175,7 +175,8 @@ static void collectives_cell(struct top_row *row, const json_t *job) {
     json_array_foreach(tool_json_array(job, "collectives"), index, collective) {
         char bytes[24];
         size_t used = strlen(text);
-        tool_format_bytes(tool_json_u64(collective, "bytes", 0), bytes);
+        uint64_t matrix = tool_json_u64(collective, "matrix_bytes", 0);
+        tool_format_bytes(tool_json_u64(collective, "bytes", matrix), bytes);
         snprintf(text + used, sizeof text - used, "%s%s %s", index > 0 ? ", " : "",
                  tool_json_text(collective, "type", "-"), bytes);
     }

@@ -117,6 +117,7 @@ int job_permutation(const struct job *job, uint32_t collective, const struct fab
 // What `src_rank` sends to `dst_rank` in an AlltoAll or AlltoAllv of rank_count ranks; weight_sum
 // is collective_weight_sum's (0 for none).
 uint64_t collective_weight_sum(const struct collective *collective);
+uint64_t collective_matrix_bytes(const struct collective *collective); // all of it, no diagonal
 uint64_t collective_pair_bytes(const struct collective *collective, uint32_t rank_count,
                                uint64_t weight_sum, uint32_t src_rank, uint32_t dst_rank);
 // A rank's place in one (0, 1) of the two binary trees of a COLLECTIVE_TREE over rank_count ranks
