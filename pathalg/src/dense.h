@@ -66,9 +66,12 @@ struct dense_flow {
     uint64_t bytes;              // all together below 2^62
     uint32_t column;             // out; ID_NONE when unreachable
 };
+// How many leaves of so many flows to place together: a few, for a flow that exceeds a column's
+// share of its pair is made up for by other leaves.
+struct dense_group dense_flow_group_of(const struct grid *grid, uint32_t leaf,
+                                       uint32_t flows_per_leaf);
 // All flows of the group's leaves, in an order on which all agents agree. base and now may be one
-// array. A group of one leaf ({leaf, 1}) costs least and is good enough where a pair of leaves has
-// many more flows than columns. -ENOMEM; flows are untouched then.
+// array. -ENOMEM; flows are untouched then.
 int dense_place(const struct grid *grid, const struct dense_group *group, const uint32_t *base,
                 const uint32_t *now, struct dense_flow *flows, uint32_t count);
 

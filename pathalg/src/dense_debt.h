@@ -4,7 +4,8 @@
 #ifndef PATHALG_DENSE_DEBT_H
 #define PATHALG_DENSE_DEBT_H
 
-#include "grid.h"
+#include "dense.h"
+#include "model/rng.h"
 
 struct dense_pair {
     const struct grid_route *up, *down; // by column, of the source and of the destination leaf
@@ -49,6 +50,13 @@ static inline void dense_owe(const struct dense_pair *pair, uint32_t column, int
     for (uint32_t i = 0; i < down->link_count; i++) {
         debts[link_opposite(down->links[i]).i] += amount;
     }
+}
+
+// From 0 to SHARE_ONE - 1, evenly over the groups of leaves (multiples of the golden ratio), so
+// that roundings which begin there err to both sides alike.
+static inline int64_t dense_dither(const struct dense_group *group, link_id link) {
+    uint64_t turn = group->first_leaf * UINT64_C(0x9e3779b97f4a7c15);
+    return (int64_t)((hash_u64(link.i) + turn) >> 34);
 }
 
 #endif
