@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "agents_sim.h"
+#include "fleet_fixture.h"
 #include "model/rng.h"
 #include "model/time.h"
 
@@ -25,9 +25,9 @@ static uint64_t base_seed(void) {
     return seed;
 }
 
-static struct agents_sim *open_with_job(const struct agents_sim_options *options) {
-    struct agents_sim *sim = agents_sim_open(options);
-    agents_sim_run(sim, 2 * NS_PER_S);
+static struct fleet *open_with_job(const struct fleet_shape *options) {
+    struct fleet *sim = fleet_fixture_open(options);
+    fleet_run(sim, 2 * NS_PER_S);
     struct job job;
     job_init(&job);
     memcpy(job.name, "demo", 5);
@@ -35,21 +35,21 @@ static struct agents_sim *open_with_job(const struct agents_sim_options *options
     job.collective_count = 1;
     job.collectives[0] = (struct collective){.type = COLLECTIVE_ALLTOALL, .bytes = 64 << 20};
     struct error error = {0};
-    if (agents_sim_submit(sim, 1, &job, &error) != 0) {
+    if (fleet_submit(sim, 1, &job, &error) != 0) {
         fail_msg("%s", error.text);
     }
     job_fini(&job);
-    agents_sim_run(sim, 200 * NS_PER_MS);
+    fleet_run(sim, 200 * NS_PER_MS);
     return sim;
 }
 
-static const struct agents_sim_options lab_8 = {.clos_kind = "leaf-spine",
-                                                .leaves = 4,
-                                                .spines = 4,
-                                                .hosts_per_leaf = 2,
-                                                .cables = 1,
-                                                .probe_interval_ns = 3 * NS_PER_MS,
-                                                .seed = 1};
+static const struct fleet_shape lab_8 = {.clos_kind = "leaf-spine",
+                                         .leaves = 4,
+                                         .spines = 4,
+                                         .hosts_per_leaf = 2,
+                                         .cables = 1,
+                                         .probe_interval_ns = 3 * NS_PER_MS,
+                                         .seed = 1};
 
 static bool crosses_leaves(const struct fabric *fabric, uint32_t src, uint32_t dst) {
     return fabric->ports[fabric->nodes[src].first_port].leaf.i !=
@@ -60,13 +60,12 @@ struct tally {
     unsigned delivered, cut, astray, plain;
 };
 
-static struct tally send_everywhere(struct agents_sim *sim) {
+static struct tally send_everywhere(struct fleet *sim) {
     struct tally tally = {0};
-    for (uint32_t src = 0; src < agents_sim_count(sim); src++) {
-        for (uint32_t dst = 0; dst < agents_sim_count(sim); dst++) {
-            for (uint32_t qp = 0; qp < QPS && crosses_leaves(agents_sim_fabric(sim), src, dst);
-                 qp++) {
-                switch (agents_sim_send(sim, src, dst, 64 + qp, qp % 2 != 0, NULL)) {
+    for (uint32_t src = 0; src < fleet_count(sim); src++) {
+        for (uint32_t dst = 0; dst < fleet_count(sim); dst++) {
+            for (uint32_t qp = 0; qp < QPS && crosses_leaves(fleet_fabric(sim), src, dst); qp++) {
+                switch (fleet_send(sim, src, dst, 64 + qp, qp % 2 != 0, NULL)) {
                 case DELIVERED:
                     tally.delivered++;
                     break;
@@ -86,7 +85,7 @@ static struct tally send_everywhere(struct agents_sim *sim) {
     return tally;
 }
 
-static void assert_all_delivered(struct agents_sim *sim, const char *when) {
+static void assert_all_delivered(struct fleet *sim, const char *when) {
     struct tally tally = send_everywhere(sim);
     if (tally.cut + tally.astray + tally.plain > 0) {
         fail_msg("%s: %u delivered, %u lost on a cut, %u astray, %u plain", when, tally.delivered,
@@ -104,23 +103,23 @@ static link_id random_fabric_link(struct rng *rng, const struct fabric *fabric) 
 }
 
 // Runs until every packet arrives again; returns how long that took.
-static uint64_t time_to_reroute(struct agents_sim *sim) {
-    uint64_t start = agents_sim_now_ns(sim);
+static uint64_t time_to_reroute(struct fleet *sim) {
+    uint64_t start = fleet_now_ns(sim);
     while (send_everywhere(sim).cut > 0) {
-        agents_sim_run(sim, STEP_NS);
-        if (agents_sim_now_ns(sim) - start > NS_PER_S) {
+        fleet_run(sim, STEP_NS);
+        if (fleet_now_ns(sim) - start > NS_PER_S) {
             fail_msg("packets are still lost after a second");
         }
     }
-    return agents_sim_now_ns(sim) - start;
+    return fleet_now_ns(sim) - start;
 }
 
-static void assert_beliefs(struct agents_sim *sim, link_id cut, bool both) {
-    const struct fabric *fabric = agents_sim_fabric(sim);
-    for (uint32_t host = 0; host < agents_sim_count(sim); host++) {
+static void assert_beliefs(struct fleet *sim, link_id cut, bool both) {
+    const struct fabric *fabric = fleet_fabric(sim);
+    for (uint32_t host = 0; host < fleet_count(sim); host++) {
         for (uint32_t i = 0; i < fabric_link_count(fabric); i++) {
             struct engine_link link;
-            engine_link_at(agents_sim_engine(sim, host), (link_id){i}, &link);
+            engine_link_at(fleet_engine(sim, host), (link_id){i}, &link);
             bool is_cut = i == cut.i || (both && i == link_opposite(cut).i);
             if (link.belief.down != is_cut) {
                 char name[LINK_NAME_SIZE];
@@ -135,15 +134,15 @@ static void assert_beliefs(struct agents_sim *sim, link_id cut, bool both) {
 
 static void every_member_sees_every_member_and_steers_every_flow(void **state) {
     (void)state;
-    struct agents_sim *sim = open_with_job(&lab_8);
-    for (uint32_t i = 0; i < agents_sim_count(sim); i++) {
+    struct fleet *sim = open_with_job(&lab_8);
+    for (uint32_t i = 0; i < fleet_count(sim); i++) {
         struct error why = {0};
-        if (!engine_healthy(agents_sim_engine(sim, i), &why)) {
+        if (!engine_healthy(fleet_engine(sim, i), &why)) {
             fail_msg("h%u: %s", i, why.text);
         }
     }
     assert_all_delivered(sim, "healthy");
-    agents_sim_close(sim);
+    fleet_close(sim);
 }
 
 static void after_a_cut_every_flow_is_moved_in_time_and_nothing_else_is_blamed(void **state) {
@@ -152,186 +151,186 @@ static void after_a_cut_every_flow_is_moved_in_time_and_nothing_else_is_blamed(v
     struct rng rng;
     rng_init(&rng, seed);
     for (unsigned run = 0; run < 12; run++) {
-        struct agents_sim_options options = lab_8;
+        struct fleet_shape options = lab_8;
         options.seed = seed + run;
-        struct agents_sim *sim = open_with_job(&options);
-        agents_sim_run(sim, rng_below(&rng, 10 * NS_PER_MS));
-        link_id link = random_fabric_link(&rng, agents_sim_fabric(sim));
+        struct fleet *sim = open_with_job(&options);
+        fleet_run(sim, rng_below(&rng, 10 * NS_PER_MS));
+        link_id link = random_fabric_link(&rng, fleet_fabric(sim));
         bool both = run % 2 == 0;
-        agents_sim_cut(sim, link, true);
-        agents_sim_cut(sim, link_opposite(link), both);
+        fleet_cut(sim, link, true);
+        fleet_cut(sim, link_opposite(link), both);
         uint64_t took = time_to_reroute(sim);
         worst = took > worst ? took : worst;
         if (took > REROUTE_LIMIT_NS) {
             fail_msg("run %u: rerouted after %.1f ms", run, (double)took / 1e6);
         }
-        agents_sim_run(sim, 100 * NS_PER_MS);
+        fleet_run(sim, 100 * NS_PER_MS);
         assert_beliefs(sim, link, both);
         assert_all_delivered(sim, "after the cut");
-        agents_sim_cut(sim, link, false);
-        agents_sim_cut(sim, link_opposite(link), false);
+        fleet_cut(sim, link, false);
+        fleet_cut(sim, link_opposite(link), false);
         for (unsigned i = 0; i < 40; i++) {
-            agents_sim_run(sim, 100 * NS_PER_MS);
+            fleet_run(sim, 100 * NS_PER_MS);
             assert_all_delivered(sim, "while healing");
         }
         struct error why = {0};
-        if (!engine_healthy(agents_sim_engine(sim, 0), &why)) {
+        if (!engine_healthy(fleet_engine(sim, 0), &why)) {
             fail_msg("run %u: not healthy after healing: %s", run, why.text);
         }
-        agents_sim_close(sim);
+        fleet_close(sim);
     }
     printf("slowest reroute in virtual time: %.1f ms\n", (double)worst / 1e6);
 }
 
 static void a_dead_agent_and_its_successor_lose_no_packet(void **state) {
     (void)state;
-    struct agents_sim *sim = open_with_job(&lab_8);
-    agents_sim_stop(sim, 1); // the owner of the job as well
+    struct fleet *sim = open_with_job(&lab_8);
+    fleet_stop(sim, 1); // the owner of the job as well
     for (unsigned i = 0; i < 30; i++) {
-        agents_sim_run(sim, 100 * NS_PER_MS);
+        fleet_run(sim, 100 * NS_PER_MS);
         assert_all_delivered(sim, "while the agent is dead");
     }
-    agents_sim_start(sim, 1);
+    assert_int_equal(fleet_start(sim, 1, NULL), 0);
     for (unsigned i = 0; i < 300; i++) {
-        agents_sim_run(sim, 10 * NS_PER_MS);
-        for (uint32_t dst = 0; dst < agents_sim_count(sim); dst++) {
+        fleet_run(sim, 10 * NS_PER_MS);
+        for (uint32_t dst = 0; dst < fleet_count(sim); dst++) {
             if (dst != 1) {
-                enum delivery end = agents_sim_send(sim, 1, dst, 64, false, NULL);
-                bool local = !crosses_leaves(agents_sim_fabric(sim), 1, dst);
+                enum delivery end = fleet_send(sim, 1, dst, 64, false, NULL);
+                bool local = !crosses_leaves(fleet_fabric(sim), 1, dst);
                 assert_int_equal(end, local ? SENT_PLAIN : DELIVERED);
             }
         }
     }
     assert_all_delivered(sim, "after the restart");
-    agents_sim_close(sim);
+    fleet_close(sim);
 }
 
 static void an_owner_that_restarts_at_once_loses_neither_its_job_nor_its_order(void **state) {
     (void)state;
-    struct agents_sim *sim = open_with_job(&lab_8);
+    struct fleet *sim = open_with_job(&lab_8);
     struct engine_event drain = {.kind = ENGINE_DRAIN,
                                  .drain = {.name = "spine2", .kind = DRAIN_NODE, .active = true}};
-    assert_int_equal(agents_sim_event(sim, 1, &drain, NULL), 0);
-    agents_sim_run(sim, 100 * NS_PER_MS);
-    agents_sim_stop(sim, 1); // owner of job and order
-    agents_sim_run(sim, 20 * NS_PER_MS);
-    agents_sim_start(sim, 1);
+    assert_int_equal(fleet_event(sim, 1, &drain, NULL), 0);
+    fleet_run(sim, 100 * NS_PER_MS);
+    fleet_stop(sim, 1); // owner of job and order
+    fleet_run(sim, 20 * NS_PER_MS);
+    assert_int_equal(fleet_start(sim, 1, NULL), 0);
     for (unsigned i = 0; i < 500; i++) {
-        agents_sim_run(sim, 10 * NS_PER_MS);
+        fleet_run(sim, 10 * NS_PER_MS);
         assert_all_delivered(sim, "while the owner restarts");
     }
     link_id link;
-    assert_true(fabric_find_link(agents_sim_fabric(sim), "leaf3>spine2", &link));
-    for (uint32_t host = 0; host < agents_sim_count(sim); host++) {
+    assert_true(fabric_find_link(fleet_fabric(sim), "leaf3>spine2", &link));
+    for (uint32_t host = 0; host < fleet_count(sim); host++) {
         struct engine_link view;
-        engine_link_at(agents_sim_engine(sim, host), link, &view);
+        engine_link_at(fleet_engine(sim, host), link, &view);
         assert_true(view.belief.drained);
-        assert_int_equal(engine_job_count(agents_sim_engine(sim, host)), 1);
+        assert_int_equal(engine_job_count(fleet_engine(sim, host)), 1);
     }
-    agents_sim_close(sim);
+    fleet_close(sim);
 }
 
 static void a_paused_agent_blames_no_link(void **state) {
     (void)state;
-    struct agents_sim *sim = open_with_job(&lab_8);
+    struct fleet *sim = open_with_job(&lab_8);
     for (unsigned i = 0; i < 10; i++) {
-        agents_sim_pause(sim, i % 8, (5 + 10 * i) * NS_PER_MS);
-        agents_sim_run(sim, 300 * NS_PER_MS);
+        fleet_pause(sim, i % 8, (5 + 10 * i) * NS_PER_MS);
+        fleet_run(sim, 300 * NS_PER_MS);
     }
     for (uint32_t host = 0; host < 8; host++) {
-        assert_int_equal(agents_sim_notes(sim, host, "link_down"), 0);
-        assert_int_equal(agents_sim_notes(sim, host, "belief_down"), 0);
+        assert_int_equal(fleet_notes(sim, host, "link_down"), 0);
+        assert_int_equal(fleet_notes(sim, host, "belief_down"), 0);
     }
     assert_all_delivered(sim, "after the pauses");
-    agents_sim_close(sim);
+    fleet_close(sim);
 }
 
 static void a_drained_link_is_left_without_loss_and_used_again(void **state) {
     (void)state;
-    struct agents_sim *sim = open_with_job(&lab_8);
+    struct fleet *sim = open_with_job(&lab_8);
     struct engine_event event = {.kind = ENGINE_DRAIN,
                                  .drain = {.name = "leaf0-spine1",
                                            .kind = DRAIN_LINK,
                                            .active = true}};
-    assert_int_equal(agents_sim_event(sim, 3, &event, NULL), 0);
+    assert_int_equal(fleet_event(sim, 3, &event, NULL), 0);
     link_id link;
-    assert_true(fabric_find_link(agents_sim_fabric(sim), "leaf0>spine1", &link));
+    assert_true(fabric_find_link(fleet_fabric(sim), "leaf0>spine1", &link));
     for (unsigned i = 0; i < 20; i++) {
-        agents_sim_run(sim, NS_PER_MS);
+        fleet_run(sim, NS_PER_MS);
         assert_all_delivered(sim, "while draining");
     }
-    agents_sim_cut(sim, link, true); // nobody may notice
-    agents_sim_cut(sim, link_opposite(link), true);
+    fleet_cut(sim, link, true); // nobody may notice
+    fleet_cut(sim, link_opposite(link), true);
     assert_all_delivered(sim, "drained");
-    agents_sim_cut(sim, link, false);
-    agents_sim_cut(sim, link_opposite(link), false);
+    fleet_cut(sim, link, false);
+    fleet_cut(sim, link_opposite(link), false);
     event.drain.active = false;
-    assert_int_equal(agents_sim_event(sim, 5, &event, NULL), 0); // another operator, elsewhere
-    agents_sim_run(sim, 50 * NS_PER_MS);
-    agents_sim_cut(sim, link, true);
+    assert_int_equal(fleet_event(sim, 5, &event, NULL), 0); // another operator, elsewhere
+    fleet_run(sim, 50 * NS_PER_MS);
+    fleet_cut(sim, link, true);
     assert_true(send_everywhere(sim).cut > 0); // it is in use again
-    agents_sim_close(sim);
+    fleet_close(sim);
 }
 
 static void a_new_fabric_file_takes_effect_when_the_last_live_member_holds_it(void **state) {
     (void)state;
-    struct agents_sim *sim = open_with_job(&lab_8);
+    struct fleet *sim = open_with_job(&lab_8);
     for (uint32_t host = 0; host < 7; host++) {
-        assert_int_equal(agents_sim_offer_fabric(sim, host, 2, NULL), 0);
+        assert_int_equal(fleet_fixture_offer(sim, &lab_8, host, 2, NULL), 0);
     }
-    agents_sim_run(sim, NS_PER_S);
+    fleet_run(sim, NS_PER_S);
     for (uint32_t host = 0; host < 8; host++) {
-        assert_int_equal(engine_fabric(agents_sim_engine(sim, host))->generation, 1);
+        assert_int_equal(engine_fabric(fleet_engine(sim, host))->generation, 1);
     }
-    assert_int_equal(engine_held_generation(agents_sim_engine(sim, 0)), 2);
-    assert_int_equal(agents_sim_offer_fabric(sim, 7, 2, NULL), 0);
+    assert_int_equal(engine_held_generation(fleet_engine(sim, 0)), 2);
+    assert_int_equal(fleet_fixture_offer(sim, &lab_8, 7, 2, NULL), 0);
     for (unsigned i = 0; i < 100; i++) {
-        agents_sim_run(sim, 5 * NS_PER_MS);
+        fleet_run(sim, 5 * NS_PER_MS);
         assert_all_delivered(sim, "while the fabric file changes");
     }
     for (uint32_t host = 0; host < 8; host++) {
-        assert_int_equal(engine_fabric(agents_sim_engine(sim, host))->generation, 2);
+        assert_int_equal(engine_fabric(fleet_engine(sim, host))->generation, 2);
     }
     struct error error = {0};
-    assert_int_not_equal(agents_sim_offer_fabric(sim, 3, 1, &error), 0);
+    assert_int_not_equal(fleet_fixture_offer(sim, &lab_8, 3, 1, &error), 0);
     assert_non_null(strstr(error.text, "generation"));
-    agents_sim_close(sim);
+    fleet_close(sim);
 }
 
 static void an_unknown_link_or_job_is_refused_by_name(void **state) {
     (void)state;
-    struct agents_sim *sim = open_with_job(&lab_8);
+    struct fleet *sim = open_with_job(&lab_8);
     struct error error = {0};
     struct engine_event drain = {.kind = ENGINE_DRAIN,
                                  .drain = {.name = "leaf0-spine9",
                                            .kind = DRAIN_LINK,
                                            .active = true}};
-    assert_int_not_equal(agents_sim_event(sim, 0, &drain, &error), 0);
+    assert_int_not_equal(fleet_event(sim, 0, &drain, &error), 0);
     assert_non_null(strstr(error.text, "leaf0-spine9"));
     struct engine_event removal = {.kind = ENGINE_JOB_REMOVE, .name = "nothing"};
-    assert_int_not_equal(agents_sim_event(sim, 0, &removal, &error), 0);
+    assert_int_not_equal(fleet_event(sim, 0, &removal, &error), 0);
     assert_non_null(strstr(error.text, "nothing"));
-    agents_sim_close(sim);
+    fleet_close(sim);
 }
 
 static void a_removed_job_leaves_no_rule_anywhere(void **state) {
     (void)state;
-    struct agents_sim *sim = open_with_job(&lab_8);
+    struct fleet *sim = open_with_job(&lab_8);
     struct engine_event removal = {.kind = ENGINE_JOB_REMOVE, .name = "demo"};
-    assert_int_equal(agents_sim_event(sim, 6, &removal, NULL), 0); // not the owner
-    agents_sim_run(sim, 2 * NS_PER_S);
+    assert_int_equal(fleet_event(sim, 6, &removal, NULL), 0); // not the owner
+    fleet_run(sim, 2 * NS_PER_S);
     for (uint32_t host = 0; host < 8; host++) {
-        assert_int_equal(engine_rules(agents_sim_engine(sim, host), 0)->rule_count, 0);
-        assert_int_equal(engine_job_count(agents_sim_engine(sim, host)), 0);
+        assert_int_equal(engine_rules(fleet_engine(sim, host), 0)->rule_count, 0);
+        assert_int_equal(engine_job_count(fleet_engine(sim, host)), 0);
     }
-    agents_sim_close(sim);
+    fleet_close(sim);
 }
 
 static void three_tiers_and_parallel_cables_reroute_too(void **state) {
     (void)state;
     struct rng rng;
     rng_init(&rng, base_seed());
-    const struct agents_sim_options shapes[] = {
+    const struct fleet_shape shapes[] = {
         {.clos_kind = "three-tier",
          .pods = 2,
          .leaves_per_pod = 2,
@@ -360,42 +359,42 @@ static void three_tiers_and_parallel_cables_reroute_too(void **state) {
     };
     for (unsigned shape = 0; shape < 3; shape++) {
         for (unsigned run = 0; run < 3; run++) {
-            struct agents_sim *sim = open_with_job(&shapes[shape]);
+            struct fleet *sim = open_with_job(&shapes[shape]);
             assert_all_delivered(sim, "healthy");
-            link_id link = random_fabric_link(&rng, agents_sim_fabric(sim));
-            agents_sim_cut(sim, link, true);
-            agents_sim_cut(sim, link_opposite(link), run % 2 == 0);
+            link_id link = random_fabric_link(&rng, fleet_fabric(sim));
+            fleet_cut(sim, link, true);
+            fleet_cut(sim, link_opposite(link), run % 2 == 0);
             uint64_t took = time_to_reroute(sim);
             if (took > REROUTE_LIMIT_NS) {
                 fail_msg("shape %u run %u: rerouted after %.1f ms", shape, run, (double)took / 1e6);
             }
-            agents_sim_run(sim, 100 * NS_PER_MS);
+            fleet_run(sim, 100 * NS_PER_MS);
             assert_beliefs(sim, link, run % 2 == 0);
-            agents_sim_close(sim);
+            fleet_close(sim);
         }
     }
 }
 
 static void a_nic_without_srh_sends_what_needs_one_plain_and_says_so(void **state) {
     (void)state;
-    struct agents_sim_options options = {.clos_kind = "three-tier",
-                                         .pods = 2,
-                                         .leaves_per_pod = 2,
-                                         .aggs_per_pod = 2,
-                                         .cores = 2,
-                                         .hosts_per_leaf = 1,
-                                         .cables = 2,
-                                         .probe_interval_ns = 3 * NS_PER_MS,
-                                         .seed = 9,
-                                         .no_srh = true};
-    struct agents_sim *sim = open_with_job(&options);
-    const struct engine *engine = agents_sim_engine(sim, 0);
-    assert_int_equal(agents_sim_send(sim, 0, 1, 64, false, NULL), DELIVERED); // within the pod
-    assert_int_equal(agents_sim_send(sim, 0, 2, 64, false, NULL), SENT_PLAIN);
+    struct fleet_shape options = {.clos_kind = "three-tier",
+                                  .pods = 2,
+                                  .leaves_per_pod = 2,
+                                  .aggs_per_pod = 2,
+                                  .cores = 2,
+                                  .hosts_per_leaf = 1,
+                                  .cables = 2,
+                                  .probe_interval_ns = 3 * NS_PER_MS,
+                                  .seed = 9,
+                                  .no_srh = true};
+    struct fleet *sim = open_with_job(&options);
+    const struct engine *engine = fleet_engine(sim, 0);
+    assert_int_equal(fleet_send(sim, 0, 1, 64, false, NULL), DELIVERED); // within the pod
+    assert_int_equal(fleet_send(sim, 0, 2, 64, false, NULL), SENT_PLAIN);
     struct error why = {0};
     assert_false(engine_healthy(engine, &why));
     assert_non_null(strstr(why.text, "SIDs of this length"));
-    agents_sim_close(sim);
+    fleet_close(sim);
 }
 
 int main(void) {

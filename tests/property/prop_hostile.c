@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "agents_sim.h"
+#include "fleet_fixture.h"
 #include "model/rng.h"
 #include "model/time.h"
 
@@ -23,16 +23,16 @@
 #define SETTLE_NS (150 * NS_PER_MS)
 #define QPS 3
 
-static const struct agents_sim_options lab_8 = {.clos_kind = "leaf-spine",
-                                                .leaves = 4,
-                                                .spines = 4,
-                                                .hosts_per_leaf = 2,
-                                                .cables = 1,
-                                                .probe_interval_ns = 3 * NS_PER_MS,
-                                                .seed = 1};
+static const struct fleet_shape lab_8 = {.clos_kind = "leaf-spine",
+                                         .leaves = 4,
+                                         .spines = 4,
+                                         .hosts_per_leaf = 2,
+                                         .cables = 1,
+                                         .probe_interval_ns = 3 * NS_PER_MS,
+                                         .seed = 1};
 
 struct hostile {
-    struct agents_sim *sim;
+    struct fleet *sim;
     uint32_t host;
     struct rng rng;
     uint8_t bytes[GOSSIP_VALUE_MAX];
@@ -68,7 +68,7 @@ static const char *odd_link(char name[LINK_NAME_SIZE]) {
     static const char *const strange[] = {
         "leaf9>spine9",  "", ">", "leaf0>leaf1", "h0>leaf0", "leaf0-spine0.7", "x",
         "leaf0>spine0.0"};
-    const struct fabric *fabric = agents_sim_fabric(hostile.sim);
+    const struct fabric *fabric = fleet_fabric(hostile.sim);
     if (below(8) == 0) {
         snprintf(name, LINK_NAME_SIZE, "%s", strange[below(8)]);
         return name;
@@ -87,7 +87,7 @@ static const char *odd_port(char name[NAME_SIZE]) {
     if (below(4) == 0) {
         snprintf(name, NAME_SIZE, "%s", strange[below(4)]);
     } else {
-        snprintf(name, NAME_SIZE, "h%u", (unsigned)below(agents_sim_count(hostile.sim)));
+        snprintf(name, NAME_SIZE, "h%u", (unsigned)below(fleet_count(hostile.sim)));
     }
     return name;
 }
@@ -188,8 +188,8 @@ static ssize_t odd_bytes(void) {
 enum { REPORTS = 1, ORDERS = 2, JOBS = 4 };
 
 static void write_fact(unsigned kinds) {
-    struct gossip *core = engine_gossip(agents_sim_engine(hostile.sim, hostile.host));
-    uint64_t now_ns = agents_sim_now_ns(hostile.sim);
+    struct gossip *core = engine_gossip(fleet_engine(hostile.sim, hostile.host));
+    uint64_t now_ns = fleet_now_ns(hostile.sim);
     enum gossip_table table = GOSSIP_TABLE_LINK;
     ssize_t size = -1;
     switch (below(8)) {
@@ -229,7 +229,7 @@ static void write_facts(unsigned kinds, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
         write_fact(kinds);
         if (i % 8 == 7) {
-            agents_sim_run(hostile.sim, NS_PER_MS);
+            fleet_run(hostile.sim, NS_PER_MS);
         }
     }
 }
@@ -242,13 +242,13 @@ static bool crosses_leaves(const struct fabric *fabric, uint32_t src, uint32_t d
 }
 
 static void assert_traffic(bool plain_allowed, const char *when, unsigned round) {
-    const struct fabric *fabric = agents_sim_fabric(hostile.sim);
+    const struct fabric *fabric = fleet_fabric(hostile.sim);
     static const char *const ends[] = {"delivered", "lost on a cut", "astray", "sent plain"};
-    for (uint32_t src = 0; src < agents_sim_count(hostile.sim); src++) {
-        for (uint32_t dst = 0; dst < agents_sim_count(hostile.sim); dst++) {
+    for (uint32_t src = 0; src < fleet_count(hostile.sim); src++) {
+        for (uint32_t dst = 0; dst < fleet_count(hostile.sim); dst++) {
             bool own = src == hostile.host || dst == hostile.host;
             for (uint32_t qp = 0; !own && qp < QPS && crosses_leaves(fabric, src, dst); qp++) {
-                enum delivery end = agents_sim_send(hostile.sim, src, dst, qp, false, NULL);
+                enum delivery end = fleet_send(hostile.sim, src, dst, qp, false, NULL);
                 if (end != DELIVERED && !(end == SENT_PLAIN && plain_allowed)) {
                     fail_msg("%s, round %u: h%u>h%u/%u is %s", when, round, src, dst, qp,
                              ends[end]);
@@ -262,7 +262,7 @@ static void assert_traffic(bool plain_allowed, const char *when, unsigned round)
 static bool has_honest_witness(uint32_t host, link_id link) {
     uint32_t count = 0;
     const struct link_evidence *evidence =
-        engine_evidence(agents_sim_engine(hostile.sim, host), link, &count);
+        engine_evidence(fleet_engine(hostile.sim, host), link, &count);
     bool honest = false;
     for (uint32_t i = 0; i < count; i++) {
         honest = honest || (evidence[i].observer.i != hostile.host &&
@@ -274,11 +274,11 @@ static bool has_honest_witness(uint32_t host, link_id link) {
 // `cut` is down for all. Another link may only be where an honest member was wrong as well: around
 // a fresh cut a loop may die on its way back.
 static void assert_beliefs(link_id cut, unsigned round) {
-    const struct fabric *fabric = agents_sim_fabric(hostile.sim);
-    for (uint32_t host = 0; host < agents_sim_count(hostile.sim); host++) {
+    const struct fabric *fabric = fleet_fabric(hostile.sim);
+    for (uint32_t host = 0; host < fleet_count(hostile.sim); host++) {
         for (uint32_t i = 0; host != hostile.host && i < fabric_link_count(fabric); i++) {
             struct engine_link link;
-            engine_link_at(agents_sim_engine(hostile.sim, host), (link_id){i}, &link);
+            engine_link_at(fleet_engine(hostile.sim, host), (link_id){i}, &link);
             bool founded = i == cut.i
                                ? link.belief.down
                                : !link.belief.down ||
@@ -303,18 +303,18 @@ static void submit_demo(void) {
     job.collective_count = 1;
     job.collectives[0] = (struct collective){.type = COLLECTIVE_ALLTOALL, .bytes = 64 << 20};
     uint32_t owner = hostile.host == 0 ? 1 : 0;
-    if (agents_sim_submit(hostile.sim, owner, &job, &error) != 0) {
+    if (fleet_submit(hostile.sim, owner, &job, &error) != 0) {
         fail_msg("%s", error.text);
     }
     job_fini(&job);
-    agents_sim_run(hostile.sim, 300 * NS_PER_MS);
+    fleet_run(hostile.sim, 300 * NS_PER_MS);
 }
 
 static void open_fleet(uint64_t seed) {
-    hostile.sim = agents_sim_open(&lab_8);
+    hostile.sim = fleet_fixture_open(&lab_8);
     rng_init(&hostile.rng, seed);
-    hostile.host = (uint32_t)below(agents_sim_count(hostile.sim));
-    agents_sim_run(hostile.sim, 2 * NS_PER_S);
+    hostile.host = (uint32_t)below(fleet_count(hostile.sim));
+    fleet_run(hostile.sim, 2 * NS_PER_S);
     submit_demo();
     assert_traffic(false, "before", 0);
 }
@@ -323,7 +323,7 @@ static link_id some_uplink(void) {
     link_id link;
     char name[LINK_NAME_SIZE];
     snprintf(name, sizeof(name), "leaf%u>spine%u", (unsigned)below(4), (unsigned)below(4));
-    assert_true(fabric_find_link(agents_sim_fabric(hostile.sim), name, &link));
+    assert_true(fabric_find_link(fleet_fabric(hostile.sim), name, &link));
     return link;
 }
 
@@ -332,11 +332,11 @@ static void what_one_member_reports_takes_no_link_from_the_others(void **state) 
     open_fleet(base_seed());
     for (unsigned round = 0; round < ROUNDS; round++) {
         write_facts(REPORTS, FACTS_A_ROUND);
-        agents_sim_run(hostile.sim, SETTLE_NS);
+        fleet_run(hostile.sim, SETTLE_NS);
         assert_beliefs((link_id){ID_NONE}, round);
         assert_traffic(false, "reports", round);
     }
-    agents_sim_close(hostile.sim);
+    fleet_close(hostile.sim);
 }
 
 static void a_real_cut_is_still_seen_among_false_reports(void **state) {
@@ -346,15 +346,15 @@ static void a_real_cut_is_still_seen_among_false_reports(void **state) {
         open_fleet(seed + run);
         write_facts(REPORTS, FACTS_A_ROUND);
         link_id cut = some_uplink();
-        agents_sim_cut(hostile.sim, cut, true);
-        agents_sim_run(hostile.sim, SETTLE_NS);
+        fleet_cut(hostile.sim, cut, true);
+        fleet_run(hostile.sim, SETTLE_NS);
         for (unsigned round = 0; round < 4; round++) {
             write_facts(REPORTS, FACTS_A_ROUND);
-            agents_sim_run(hostile.sim, SETTLE_NS);
+            fleet_run(hostile.sim, SETTLE_NS);
             assert_beliefs(cut, round);
             assert_traffic(false, "reports and a cut", round);
         }
-        agents_sim_close(hostile.sim);
+        fleet_close(hostile.sim);
     }
 }
 
@@ -366,11 +366,11 @@ static void orders_and_jobs_without_sense_lose_no_packet(void **state) {
         link_id cut = some_uplink();
         for (unsigned round = 0; round < ROUNDS / 2; round++) {
             write_facts(REPORTS | ORDERS | JOBS, FACTS_A_ROUND);
-            agents_sim_cut(hostile.sim, cut, round % 4 == 2);
-            agents_sim_run(hostile.sim, SETTLE_NS);
+            fleet_cut(hostile.sim, cut, round % 4 == 2);
+            fleet_run(hostile.sim, SETTLE_NS);
             assert_traffic(true, "everything", round);
         }
-        agents_sim_close(hostile.sim);
+        fleet_close(hostile.sim);
     }
 }
 
@@ -382,36 +382,36 @@ static void jobs_without_sense_do_not_stop_the_others_jobs(void **state) {
         for (unsigned i = 0; i < 10; i++) {
             ssize_t size = odd_job();
             if (size >= 0 && strcmp(hostile.key, "demo") != 0) {
-                (void)gossip_put(engine_gossip(agents_sim_engine(hostile.sim, hostile.host)),
-                                 agents_sim_now_ns(hostile.sim), GOSSIP_TABLE_JOB, hostile.key,
+                (void)gossip_put(engine_gossip(fleet_engine(hostile.sim, hostile.host)),
+                                 fleet_now_ns(hostile.sim), GOSSIP_TABLE_JOB, hostile.key,
                                  hostile.bytes, (size_t)size);
             }
         }
         link_id cut = some_uplink();
-        agents_sim_cut(hostile.sim, cut, true);
-        agents_sim_run(hostile.sim, SETTLE_NS);
+        fleet_cut(hostile.sim, cut, true);
+        fleet_run(hostile.sim, SETTLE_NS);
         assert_traffic(false, "jobs", round);
-        agents_sim_cut(hostile.sim, cut, false);
-        agents_sim_run(hostile.sim, SETTLE_NS);
+        fleet_cut(hostile.sim, cut, false);
+        fleet_run(hostile.sim, SETTLE_NS);
     }
-    agents_sim_close(hostile.sim);
+    fleet_close(hostile.sim);
 }
 
 static void put_job(const struct job *job) {
     ssize_t size = job_encode(job, hostile.bytes, sizeof(hostile.bytes));
     assert_true(size > 0);
-    (void)gossip_put(engine_gossip(agents_sim_engine(hostile.sim, hostile.host)),
-                     agents_sim_now_ns(hostile.sim), GOSSIP_TABLE_JOB, job->name, hostile.bytes,
+    (void)gossip_put(engine_gossip(fleet_engine(hostile.sim, hostile.host)),
+                     fleet_now_ns(hostile.sim), GOSSIP_TABLE_JOB, job->name, hostile.bytes,
                      (size_t)size);
-    agents_sim_run(hostile.sim, 20 * NS_PER_MS);
+    fleet_run(hostile.sim, 20 * NS_PER_MS);
 }
 
 // Another program version may know algorithms that this one does not.
 static void a_job_of_an_unknown_algorithm_is_left_out_and_no_other(void **state) {
     (void)state;
-    hostile.sim = agents_sim_open(&lab_8);
+    hostile.sim = fleet_fixture_open(&lab_8);
     hostile.host = 7;
-    agents_sim_run(hostile.sim, 2 * NS_PER_S);
+    fleet_run(hostile.sim, 2 * NS_PER_S);
     struct job job = {.generation = 1, .all_ranks = true, .collective_count = 1};
     job.collectives[0] = (struct collective){.type = COLLECTIVE_RING, .bytes = 1 << 20};
     snprintf(job.name, sizeof(job.name), "bad");
@@ -419,22 +419,22 @@ static void a_job_of_an_unknown_algorithm_is_left_out_and_no_other(void **state)
     put_job(&job);
     submit_demo();
     assert_traffic(false, "after a job of an unknown algorithm", 0);
-    assert_int_equal(agents_sim_notes(hostile.sim, 3, "unknown_algorithm"), 1);
-    agents_sim_close(hostile.sim);
+    assert_int_equal(fleet_notes(hostile.sim, 3, "unknown_algorithm"), 1);
+    fleet_close(hostile.sim);
 }
 
 static void jobs_may_go_while_there_is_one_of_an_unknown_algorithm(void **state) {
     (void)state;
-    hostile.sim = agents_sim_open(&lab_8);
+    hostile.sim = fleet_fixture_open(&lab_8);
     hostile.host = 7;
-    agents_sim_run(hostile.sim, 2 * NS_PER_S);
+    fleet_run(hostile.sim, 2 * NS_PER_S);
     struct job job = {.generation = 1, .all_ranks = true, .collective_count = 1};
     job.collectives[0] = (struct collective){.type = COLLECTIVE_RING, .bytes = 1 << 20};
     for (unsigned i = 0; i < 5; i++) {
         snprintf(job.name, sizeof(job.name), "b%u", i);
         put_job(&job);
     }
-    agents_sim_run(hostile.sim, 200 * NS_PER_MS);
+    fleet_run(hostile.sim, 200 * NS_PER_MS);
     snprintf(job.name, sizeof(job.name), "a");
     snprintf(job.algorithm, sizeof(job.algorithm), "magic");
     put_job(&job);
@@ -446,36 +446,36 @@ static void jobs_may_go_while_there_is_one_of_an_unknown_algorithm(void **state)
         snprintf(job.name, sizeof(job.name), "b%u", i);
         put_job(&job);
         for (uint32_t host = 0; host < 7; host++) {
-            struct engine *engine = agents_sim_engine(hostile.sim, host);
+            struct engine *engine = fleet_engine(hostile.sim, host);
             for (uint32_t f = 0; f < engine_plan(engine)->flow_count; f++) {
                 assert_true(engine_plan(engine)->flows[f].job < engine_job_count(engine));
                 (void)engine_plain_reason(engine, f);
             }
         }
     }
-    agents_sim_close(hostile.sim);
+    fleet_close(hostile.sim);
 }
 
 static void nobody_outbids_the_last_generation_there_is(void **state) {
     (void)state;
-    hostile.sim = agents_sim_open(&lab_8);
+    hostile.sim = fleet_fixture_open(&lab_8);
     hostile.host = 7;
-    agents_sim_run(hostile.sim, 2 * NS_PER_S);
+    fleet_run(hostile.sim, 2 * NS_PER_S);
     struct job job = {.generation = UINT64_MAX, .all_ranks = true, .collective_count = 1};
     job.collectives[0] = (struct collective){.type = COLLECTIVE_RING, .bytes = 1 << 20};
     snprintf(job.name, sizeof(job.name), "demo");
     put_job(&job);
-    agents_sim_run(hostile.sim, 200 * NS_PER_MS);
-    agents_sim_stop(hostile.sim, hostile.host); // its successor has no higher generation to write
-    agents_sim_run(hostile.sim, 2 * NS_PER_S);
-    assert_int_equal(agents_sim_notes(hostile.sim, 0, "job_succeeded"), 0);
+    fleet_run(hostile.sim, 200 * NS_PER_MS);
+    fleet_stop(hostile.sim, hostile.host); // its successor has no higher generation to write
+    fleet_run(hostile.sim, 2 * NS_PER_S);
+    assert_int_equal(fleet_notes(hostile.sim, 0, "job_succeeded"), 0);
     struct error error = {0};
-    assert_int_equal(agents_sim_submit(hostile.sim, 0, &job, &error), -EOVERFLOW);
+    assert_int_equal(fleet_submit(hostile.sim, 0, &job, &error), -EOVERFLOW);
     struct engine_event removal = {.kind = ENGINE_JOB_REMOVE, .name = "demo"};
-    assert_int_equal(agents_sim_event(hostile.sim, 0, &removal, &error), -EOVERFLOW);
+    assert_int_equal(fleet_event(hostile.sim, 0, &removal, &error), -EOVERFLOW);
     assert_string_equal(error.text, "job demo: h7 wrote it with the last generation there is: "
                                     "give the new one another name");
-    agents_sim_close(hostile.sim);
+    fleet_close(hostile.sim);
 }
 
 static void memory_does_not_grow_with_the_number_of_facts_that_are_written(void **state) {
@@ -484,13 +484,13 @@ static void memory_does_not_grow_with_the_number_of_facts_that_are_written(void 
     size_t used[4];
     for (unsigned flood = 0; flood < 4; flood++) {
         write_facts(REPORTS | ORDERS | JOBS, 2000);
-        agents_sim_run(hostile.sim, NS_PER_S);
+        fleet_run(hostile.sim, NS_PER_S);
         used[flood] = mallinfo2().uordblks; // 0 under a sanitizer's allocator
     }
     printf("heap after each of four floods: %zu %zu %zu %zu bytes\n", used[0], used[1], used[2],
            used[3]);
     assert_true(used[3] <= used[1] + used[1] / 10 + (1 << 20));
-    agents_sim_close(hostile.sim);
+    fleet_close(hostile.sim);
 }
 
 int main(void) {

@@ -22,7 +22,7 @@ int agent_step(struct agent *agent, const struct engine_event *event, struct err
     if (event->kind == ENGINE_CONFIG) {
         bed->last_config = *event->config;
     }
-    return bed->frozen ? 0 : agents_sim_event(bed->sim, 0, event, error);
+    return bed->frozen ? 0 : fleet_event(bed->sim, 0, event, error);
 }
 
 void agent_tell(struct agent *agent, enum log_level level, const char *kind, const char *subject,
@@ -65,7 +65,7 @@ void gossip_zmq_stats(const struct gossip_zmq *carrier, struct gossip_zmq_stats 
 
 // ---- the bed
 
-static void submit_demo(struct agents_sim *sim) {
+static void submit_demo(struct fleet *sim) {
     struct job job;
     struct error error = {0};
     job_init(&job);
@@ -73,7 +73,7 @@ static void submit_demo(struct agents_sim *sim) {
     job.all_ranks = true;
     job.collective_count = 1;
     job.collectives[0] = (struct collective){.type = COLLECTIVE_ALLTOALL, .bytes = 64 << 20};
-    int rc = agents_sim_submit(sim, 1, &job, &error);
+    int rc = fleet_submit(sim, 1, &job, &error);
     if (rc != 0) {
         fprintf(stderr, "%s\n", error.text);
     }
@@ -82,20 +82,20 @@ static void submit_demo(struct agents_sim *sim) {
 }
 
 struct agent_bed *agent_bed_open(void) {
-    static const struct agents_sim_options options = {.clos_kind = "leaf-spine",
-                                                      .leaves = 4,
-                                                      .spines = 4,
-                                                      .hosts_per_leaf = 2,
-                                                      .cables = 1,
-                                                      .probe_interval_ns = 3 * NS_PER_MS,
-                                                      .seed = 1};
+    static const struct fleet_shape options = {.clos_kind = "leaf-spine",
+                                               .leaves = 4,
+                                               .spines = 4,
+                                               .hosts_per_leaf = 2,
+                                               .cables = 1,
+                                               .probe_interval_ns = 3 * NS_PER_MS,
+                                               .seed = 1};
     struct agent_bed *bed = calloc(1, sizeof(*bed));
     assert(bed != NULL);
     struct agent *agent = &bed->agent;
-    bed->sim = agents_sim_open(&options);
-    agents_sim_run(bed->sim, 2 * NS_PER_S);
+    bed->sim = fleet_fixture_open(&options);
+    fleet_run(bed->sim, 2 * NS_PER_S);
     submit_demo(bed->sim);
-    agent->engine = agents_sim_engine(bed->sim, 0);
+    agent->engine = fleet_engine(bed->sim, 0);
     agent->events = events_open();
     agent->port_count = 1;
     agent->started_at_ns = clock_now_ns();
@@ -113,22 +113,22 @@ struct agent_bed *agent_bed_open(void) {
 void agent_bed_close(struct agent_bed *bed) {
     nic_close(bed->agent.nics[0], false);
     events_close(bed->agent.events);
-    agents_sim_close(bed->sim);
+    fleet_close(bed->sim);
     free(bed);
 }
 
 void agent_bed_run(struct agent_bed *bed, uint64_t span_ns) {
     struct error error = {0};
-    agents_sim_run(bed->sim, span_ns);
+    fleet_run(bed->sim, span_ns);
     int rc = nic_apply(bed->agent.nics[0], engine_rules(bed->agent.engine, 0), &error);
     assert(rc == 0);
 }
 
 void agent_bed_cut(struct agent_bed *bed, const char *link, bool cut) {
     link_id id;
-    bool found = fabric_find_link(agents_sim_fabric(bed->sim), link, &id);
+    bool found = fabric_find_link(fleet_fabric(bed->sim), link, &id);
     assert(found);
-    agents_sim_cut(bed->sim, id, cut);
+    fleet_cut(bed->sim, id, cut);
 }
 
 json_t *agent_bed_ask(struct agent_bed *bed, const char *command, const char *arguments,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The daemon's inside without a daemon: a `struct agent` around the engine of one host of a fleet
-// in memory (agents_sim.h), with the NIC driver `mem`, for tests of the views, of the commands and
+// in memory (fleet/fleet.h), with the NIC driver `mem`, for tests of the views, of the commands and
 // of SIGHUP. What start.c, effects.c and the carrier do in the daemon is done here in their names.
 //
 // Ownership: agent_bed_open returns owned; everything in it lives until agent_bed_close. One bed at
@@ -11,11 +11,11 @@
 #include <jansson.h>
 
 #include "agent.h"
-#include "agents_sim.h"
+#include "fleet_fixture.h"
 
 struct agent_bed {
     struct agent agent; // of host 0
-    struct agents_sim *sim;
+    struct fleet *sim;
     bool frozen;         // orders and jobs are taken and dropped: the fleet stays as it is
     unsigned step_count; // events that the commands gave to the engine
     struct engine_config last_config; // of the last ENGINE_CONFIG

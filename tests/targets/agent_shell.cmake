@@ -17,7 +17,7 @@ srv6_test(test_agent_control LABEL unit
 if(TARGET agent_answers)
   add_library(agent_bed STATIC support/agent_bed.c)
   target_include_directories(agent_bed PUBLIC support ${PROJECT_SOURCE_DIR}/agent/shell/src)
-  target_link_libraries(agent_bed PUBLIC agents_sim agent_answers PRIVATE srv6_options)
+  target_link_libraries(agent_bed PUBLIC fleet_fixture agent_answers PRIVATE srv6_options)
   foreach(unit commands job_json reload views)
     srv6_test(test_agent_${unit} LABEL unit SOURCES unit/test_agent_${unit}.c
       LIBRARIES agent_bed model_yaml)
@@ -40,8 +40,8 @@ if(TARGET agent_answers)
   endforeach()
 endif()
 
-if(TARGET agents_sim)
-  srv6_test(prop_hostile LABEL property SOURCES property/prop_hostile.c LIBRARIES agents_sim
+if(TARGET fleet_fixture)
+  srv6_test(prop_hostile LABEL property SOURCES property/prop_hostile.c LIBRARIES fleet_fixture
     TIMEOUT 120)
 endif()
 

@@ -57,8 +57,8 @@ static void expect_refusal(const char *command, const char *arguments, int exit_
 static struct link_belief belief_of(uint32_t host, const char *name) {
     struct engine_link link;
     link_id id;
-    assert_true(fabric_find_link(agents_sim_fabric(bed->sim), name, &id));
-    engine_link_at(agents_sim_engine(bed->sim, host), id, &link);
+    assert_true(fabric_find_link(fleet_fabric(bed->sim), name, &id));
+    engine_link_at(fleet_engine(bed->sim, host), id, &link);
     return link.belief;
 }
 
@@ -192,10 +192,10 @@ static void a_job_is_known_to_all_and_removed_from_all(void **state) {
     assert_true(json_integer_value(json_object_get(answer, "generation")) >= 1);
     json_decref(answer);
     agent_bed_run(bed, 200 * NS_PER_MS);
-    assert_int_equal(engine_job_count(agents_sim_engine(bed->sim, 7)), 2);
+    assert_int_equal(engine_job_count(fleet_engine(bed->sim, 7)), 2);
     expect_done("job_remove", "{\"job\":\"second\"}", "job", "second");
     agent_bed_run(bed, 200 * NS_PER_MS);
-    assert_int_equal(engine_job_count(agents_sim_engine(bed->sim, 7)), 1);
+    assert_int_equal(engine_job_count(fleet_engine(bed->sim, 7)), 1);
 }
 
 static void submitting_again_raises_the_generation(void **state) {

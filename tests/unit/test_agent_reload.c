@@ -34,7 +34,7 @@ static void write_fabric(unsigned generation) {
     char *text = NULL;
     size_t size = 0;
     FILE *memory = open_memstream(&text, &size);
-    assert_int_equal(fabric_file_write(agents_sim_fabric(bed->sim), memory), 0);
+    assert_int_equal(fabric_file_write(fleet_fabric(bed->sim), memory), 0);
     fclose(memory);
     char *at = strstr(text, "generation: 1");
     assert_non_null(at);

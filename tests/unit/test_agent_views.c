@@ -340,7 +340,7 @@ static const char *move_a_flow(char name[64]) {
                 engine_part_at(bed->agent.engine, f, p, &part);
                 if (part.choice == PART_BACKUP) {
                     char dst[NAME_SIZE + 4];
-                    fabric_format_port(agents_sim_fabric(bed->sim), plan->flows[f].dst, dst);
+                    fabric_format_port(fleet_fabric(bed->sim), plan->flows[f].dst, dst);
                     snprintf(name, 64, "h0>%s", dst);
                     return name;
                 }

@@ -145,6 +145,8 @@ void fabric_format_port(const struct fabric *fabric, port_id port, char text[NAM
 int fabric_walk_sids(const struct fabric *fabric, const link_id *links, unsigned link_count,
                      struct sid_list *out);
 
+// A copy of its own; NULL without memory.
+struct fabric *fabric_copy(const struct fabric *fabric);
 void fabric_close(struct fabric *fabric); // NULL is a no-op
 
 // ---- building

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fleet_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fabric_fixture.h"
+
+static struct fabric *build_fabric(const struct fleet_shape *shape, uint64_t generation) {
+    struct fabric_clos_desc clos = {.kind = shape->clos_kind,
+                                    .leaves = shape->leaves,
+                                    .spines = shape->spines,
+                                    .hosts_per_leaf = shape->hosts_per_leaf,
+                                    .cables = shape->cables,
+                                    .pods = shape->pods,
+                                    .leaves_per_pod = shape->leaves_per_pod,
+                                    .aggs_per_pod = shape->aggs_per_pod,
+                                    .cores = shape->cores,
+                                    .ports_per_host = 1,
+                                    .host_bps = 400000000000,
+                                    .fabric_bps = 400000000000};
+    return fixture_clos_generation(&clos, generation);
+}
+
+static void print_note(void *context, uint32_t host, const struct engine_note *note) {
+    (void)context;
+    fprintf(stderr, "h%u %s %s: %s\n", host, note->kind, note->subject, note->text);
+}
+
+struct fleet *fleet_fixture_open(const struct fleet_shape *shape) {
+    struct fabric *fabric = build_fabric(shape, 1);
+    struct fleet_options options = {.probe_interval_ns = shape->probe_interval_ns,
+                                    .seed = shape->seed,
+                                    .no_srh = shape->no_srh,
+                                    .on_note = getenv("SIM_VERBOSE") != NULL ? print_note : NULL};
+    struct error error = {0};
+    struct fleet *fleet = fleet_open(fabric, &options, &error);
+    if (fleet == NULL) {
+        fprintf(stderr, "fleet_open: %s\n", error.text);
+        abort();
+    }
+    fabric_close(fabric);
+    return fleet;
+}
+
+int fleet_fixture_offer(struct fleet *fleet, const struct fleet_shape *shape, uint32_t host,
+                        uint64_t generation, struct error *error) {
+    struct fabric *fabric = build_fabric(shape, generation);
+    int rc = fleet_offer_fabric(fleet, host, fabric, error);
+    fabric_close(fabric);
+    return rc;
+}

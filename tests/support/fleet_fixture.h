@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fleets (fleet/fleet.h) over generated fabrics for tests. A fixture that cannot be built ends the
+// program. SIM_VERBOSE in the environment prints every note.
+#ifndef SUPPORT_FLEET_FIXTURE_H
+#define SUPPORT_FLEET_FIXTURE_H
+
+#include "fleet/fleet.h"
+
+struct fleet_shape {
+    const char *clos_kind; // "leaf-spine"
+    uint32_t leaves, spines, hosts_per_leaf, cables;
+    uint32_t pods, leaves_per_pod, aggs_per_pod, cores; // three-tier
+    uint64_t probe_interval_ns, seed;
+    bool no_srh; // the NICs write one carrier only
+};
+
+struct fleet *fleet_fixture_open(const struct fleet_shape *shape);
+// Gives an agent a new file of the same fabric.
+int fleet_fixture_offer(struct fleet *fleet, const struct fleet_shape *shape, uint32_t host,
+                        uint64_t generation, struct error *error);
+
+#endif
