@@ -223,17 +223,18 @@ static bool number_columns(const struct grid *grid, struct tops *tops, uint32_t 
 }
 
 // A leaf with fewer ways to a top than others have uses its own again.
-static void repeat_ways(const struct grid *grid, struct grid_space *space, const struct tops *tops,
+static void repeat_ways(struct grid *grid, struct grid_space *space, const struct tops *tops,
                         uint32_t leaf) {
     struct grid_route *routes = &space->routes[(size_t)leaf * space->column_count];
     for (uint32_t i = grid->fabric->host_count; i < grid->fabric->node_count; i++) {
         for (uint32_t k = tops->ways[i]; tops->ways[i] > 0 && k < tops->width[i]; k++) {
             routes[tops->first[i] + k] = routes[tops->first[i] + k % tops->ways[i]];
+            grid->repeats = true;
         }
     }
 }
 
-static bool fill_space(const struct grid *grid, ways_fn *ways, struct tops *tops,
+static bool fill_space(struct grid *grid, ways_fn *ways, struct tops *tops,
                        struct grid_space *space) {
     uint32_t nodes = grid->fabric->node_count;
     tops->width = array_new(nodes, sizeof tops->width[0]);
@@ -259,7 +260,7 @@ static bool fill_space(const struct grid *grid, ways_fn *ways, struct tops *tops
     return true;
 }
 
-static bool open_space(const struct grid *grid, ways_fn *ways, struct grid_space *space) {
+static bool open_space(struct grid *grid, ways_fn *ways, struct grid_space *space) {
     struct tops tops = {0};
     bool done = fill_space(grid, ways, &tops, space);
     free(tops.width);

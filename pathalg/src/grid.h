@@ -33,11 +33,12 @@ struct grid_space {
 struct grid {
     const struct fabric *fabric;
     uint32_t leaf_count;
-    node_id *leaves;       // by leaf index
-    uint32_t *leaf_index;  // by node; ID_NONE for what is no leaf
+    node_id *leaves;      // by leaf index
+    uint32_t *leaf_index; // by node; ID_NONE for what is no leaf
     uint32_t region_count;
-    uint32_t *regions;     // by leaf index
-    uint32_t column_max;   // the larger of the two column counts
+    uint32_t *regions;   // by leaf index
+    uint32_t column_max; // the larger of the two column counts
+    bool repeats;        // some leaf has fewer ways to a top than others and uses its own again
     struct grid_space near, far;
 };
 

@@ -6,7 +6,8 @@
 // The answer has the form  share(l, m, c) ~ up(l, c) x down(m, c): one factor for each leaf, column
 // and direction, found by scaling the factors of overloaded links down, beginning with the links'
 // capacities, until no link exceeds the goal (the largest leaf or region cut), which no solution
-// can beat. So memory is leaves x columns, not leaves squared x columns.
+// can beat. So memory is leaves x columns, not leaves squared x columns. Where few pairs of leaves
+// send and links are dead, the goal may be out of reach; it is then raised to what is proven.
 //
 // Leaves that are alike (same demands, same capacities column by column) are computed once; a
 // fabric with one broken link has a handful of kinds of leaves, whatever its size.
@@ -24,14 +25,14 @@
 // bytes[a * kind_count + b] is what one leaf of kind a sends to one *other* leaf of kind b.
 struct leaf_demand {
     uint32_t kind_count;
-    uint32_t *kind;  // by leaf index
+    uint32_t *kind; // by leaf index
     double *bytes;
 };
 
 struct waterfill; // opaque: factors by kind of leaf
 
 struct waterfill_result {
-    double goal_s;    // the largest cut: no plan drains faster
+    double goal_s;    // no plan drains faster: the largest cut, or more where prices proved it
     double reached_s; // the most loaded link under the shares
     uint32_t rounds;
     uint32_t kind_count; // of leaves, after capacities were told apart
@@ -44,7 +45,8 @@ int waterfill_open(const struct grid *grid, const uint64_t *rate_bps,
                    struct waterfill_result *result);
 void waterfill_close(struct waterfill *waterfill); // NULL is a no-op
 // shares[column] for one pair of different leaves, grid_between(...)->column_count of them. They
-// sum to exactly SHARE_ONE, dead columns have 0; false (and all 0) when no column lives.
+// sum to exactly SHARE_ONE, dead columns have 0; false (and all 0) when no column lives. Rounded so
+// that the shares up to any column are within half a unit of the exact ones.
 bool waterfill_shares(const struct waterfill *waterfill, uint32_t src_leaf, uint32_t dst_leaf,
                       uint32_t *shares);
 // Adds the fractional loads in bytes to one counter per directed link.
