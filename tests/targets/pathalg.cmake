@@ -13,6 +13,8 @@ if(TARGET pathalg)
   endforeach()
   srv6_test(test_colouring LABEL unit SOURCES unit/test_colouring.c LIBRARIES pathalg)
   target_include_directories(test_colouring PRIVATE ${PROJECT_SOURCE_DIR}/pathalg/src)
+  srv6_test(test_sparse LABEL unit SOURCES unit/test_sparse.c LIBRARIES path_fixture)
+  target_include_directories(test_sparse PRIVATE ${PROJECT_SOURCE_DIR}/pathalg/src)
   srv6_test(prop_plan LABEL property SOURCES property/prop_plan.c LIBRARIES path_fixture)
 endif()
 

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// Flows that fit nowhere whole. First they fill what room there is; then others give way
+// (sparse_chain.c). Both once within the level and once a little above. What is left then, if
+// anything, goes where it raises the highest load least.
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sparse_state.h"
+
+#define BISECTIONS 40
+#define SEARCH_BUDGET 4096 // links looked at in all, so that a hopeless fabric costs no seconds
+
+struct column_room {
+    uint32_t column;
+    double room;
+};
+
+// Widest first.
+static int compare_rooms(const void *left, const void *right) {
+    const struct column_room *a = left;
+    const struct column_room *b = right;
+    if (a->room != b->room) {
+        return a->room < b->room ? 1 : -1;
+    }
+    return (a->column > b->column) - (a->column < b->column);
+}
+
+// The columns with room for a part that is worth it.
+static uint32_t list_rooms(const struct sparse_state *state, uint32_t flow,
+                           struct column_room *rooms, double *total) {
+    double worth = (double)sparse_worth(state, flow);
+    uint32_t count = 0;
+    *total = 0;
+    for (uint32_t i = 0; i < state->flows[flow].space->column_count; i++) {
+        struct sparse_way way;
+        if (!sparse_way(state, flow, i, &way)) {
+            continue;
+        }
+        double room = sparse_room(state, &way);
+        if (room >= worth) {
+            rooms[count++] = (struct column_room){.column = i, .room = room};
+            *total += room;
+        }
+    }
+    return count;
+}
+
+// ---- into the room that there is
+
+static void fill(struct sparse_state *state, uint32_t flow, struct column_room *rooms) {
+    double total;
+    uint32_t count = list_rooms(state, flow, rooms, &total);
+    qsort(rooms, count, sizeof rooms[0], compare_rooms);
+    for (uint32_t i = 0; i < count && state->flows[flow].left > 0; i++) {
+        if (sparse_may_part(state, flow, rooms[i].column)) {
+            uint64_t bytes = sparse_fitting(state->flows[flow].left, rooms[i].room);
+            sparse_put(state, flow, rooms[i].column, bytes);
+        }
+    }
+}
+
+// ---- where others give way
+
+// The column's only full link, if that is alive and the column is worth a chain; else ID_NONE.
+// room: of its other links.
+static uint32_t only_full_link(const struct sparse_state *state, uint32_t flow, uint32_t column,
+                               double *room) {
+    struct sparse_way way;
+    if (!sparse_may_part(state, flow, column) || !sparse_way(state, flow, column, &way)) {
+        return ID_NONE;
+    }
+    double worth = (double)sparse_worth(state, flow);
+    uint32_t full = ID_NONE;
+    *room = (double)UINT64_MAX;
+    for (uint32_t i = 0; i < way.link_count; i++) {
+        uint32_t link = way.links[i];
+        double here = state->limit[link] - state->load[link];
+        if (here >= worth) {
+            *room = here < *room ? here : *room;
+        } else if (full != ID_NONE || state->input->rate_bps[link] == 0) {
+            return ID_NONE;
+        } else {
+            full = link;
+        }
+    }
+    return full;
+}
+
+static bool squeeze_in(struct sparse_state *state, uint32_t flow, uint32_t column) {
+    double room;
+    uint32_t full = only_full_link(state, flow, column, &room);
+    if (full == ID_NONE) {
+        return false;
+    }
+    sparse_relieve(state, full, sparse_fitting(state->flows[flow].left, room));
+    struct sparse_way way;
+    sparse_way(state, flow, column, &way);
+    double found = sparse_room(state, &way);
+    uint64_t bytes = sparse_fitting(state->flows[flow].left, found);
+    if (bytes < sparse_worth(state, flow)) {
+        return false;
+    }
+    sparse_put(state, flow, column, bytes);
+    return true;
+}
+
+static void squeeze(struct sparse_state *state, uint32_t flow) {
+    const struct sparse_state_flow *of = &state->flows[flow];
+    bool progress = true;
+    while (progress && state->rc == 0) {
+        progress = false;
+        for (uint32_t i = 0; i < of->space->column_count; i++) {
+            if (of->left < sparse_worth(state, flow)) {
+                return;
+            }
+            progress = squeeze_in(state, flow, i) || progress;
+        }
+    }
+}
+
+// ---- in any case
+
+// The room of the flow's widest columns, as many as it may use, if links were loaded for `level_s`.
+static double room_at(const struct sparse_state *state, uint32_t flow, double level_s,
+                      struct column_room *rooms, uint32_t *count) {
+    *count = 0;
+    for (uint32_t i = 0; i < state->flows[flow].space->column_count; i++) {
+        struct sparse_way way;
+        if (!sparse_way(state, flow, i, &way)) {
+            continue;
+        }
+        double least = (double)UINT64_MAX;
+        for (uint32_t j = 0; j < way.link_count; j++) {
+            double rate_bps = (double)state->input->rate_bps[way.links[j]];
+            double room = rate_bps > 0 ? level_s / 8 * rate_bps - state->load[way.links[j]] : 0;
+            least = room < least ? room : least;
+        }
+        if (least >= 1) {
+            rooms[(*count)++] = (struct column_room){.column = i, .room = least};
+        }
+    }
+    qsort(rooms, *count, sizeof rooms[0], compare_rooms);
+    *count = *count < state->input->parts_max ? *count : state->input->parts_max;
+    double total = 0;
+    for (uint32_t i = 0; i < *count; i++) {
+        total += rooms[i].room;
+    }
+    return total;
+}
+
+static void take_all(struct sparse_state *state, uint32_t flow) {
+    for (uint32_t share = state->flows[flow].first_share; share != ID_NONE;) {
+        uint32_t next = state->shares[share].next_of_flow;
+        sparse_take(state, share, state->shares[share].bytes);
+        share = next;
+    }
+}
+
+// Anew, at the lowest level with room for all of it, by bisection.
+static void settle(struct sparse_state *state, uint32_t flow, struct column_room *rooms) {
+    take_all(state, flow);
+    const struct sparse_state_flow *of = &state->flows[flow];
+    double bytes = (double)of->left;
+    uint32_t count;
+    double low = 0;
+    double high = state->level_s > 0 ? state->level_s : 1;
+    while (room_at(state, flow, high, rooms, &count) < bytes) {
+        low = high;
+        high *= 2;
+    }
+    for (uint32_t i = 0; i < BISECTIONS; i++) {
+        double middle = low + (high - low) / 2;
+        if (room_at(state, flow, middle, rooms, &count) < bytes) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    room_at(state, flow, high, rooms, &count);
+    double worth = (double)sparse_worth(state, flow);
+    for (uint32_t i = 0; i < count && of->left > 0 && (i == 0 || rooms[i].room >= worth); i++) {
+        sparse_put(state, flow, rooms[i].column, sparse_fitting(of->left, rooms[i].room));
+    }
+    sparse_put(state, flow, rooms[0].column, of->left); // what rounding and worth have left
+}
+
+// ---- all flows
+
+// Less than is worth a part goes to the part that has the most room.
+static void put_crumbs(struct sparse_state *state, uint32_t flow) {
+    uint32_t best = ID_NONE;
+    double best_room = 0;
+    for (uint32_t share = state->flows[flow].first_share; share != ID_NONE;
+         share = state->shares[share].next_of_flow) {
+        struct sparse_way way;
+        sparse_way(state, flow, state->shares[share].column, &way);
+        double room = sparse_room(state, &way);
+        if (state->shares[share].bytes > 0 && (best == ID_NONE || room > best_room)) {
+            best = state->shares[share].column;
+            best_room = room;
+        }
+    }
+    if (best != ID_NONE && state->flows[flow].left < sparse_worth(state, flow)) {
+        sparse_put(state, flow, best, state->flows[flow].left);
+    }
+}
+
+struct cramped {
+    uint32_t flow;
+    double total; // room of its columns
+};
+
+static int compare_cramped(const void *left, const void *right) {
+    const struct cramped *a = left;
+    const struct cramped *b = right;
+    if (a->total != b->total) {
+        return a->total < b->total ? -1 : 1;
+    }
+    return (a->flow > b->flow) - (a->flow < b->flow);
+}
+
+// Those with the least room first. Returns how many flows are not placed wholly.
+static uint32_t list_cramped(const struct sparse_state *state, struct cramped *cramped,
+                             struct column_room *rooms) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < state->input->flow_count; i++) {
+        if (state->flows[i].left > 0) {
+            cramped[count].flow = i;
+            list_rooms(state, i, rooms, &cramped[count].total);
+            count++;
+        }
+    }
+    qsort(cramped, count, sizeof cramped[0], compare_cramped);
+    return count;
+}
+
+static void split_within(struct sparse_state *state, double factor, struct cramped *cramped,
+                         struct column_room *rooms) {
+    sparse_set_limits(state, factor);
+    uint32_t count = list_cramped(state, cramped, rooms);
+    for (uint32_t i = 0; i < count; i++) {
+        fill(state, cramped[i].flow, rooms);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        squeeze(state, cramped[i].flow);
+        put_crumbs(state, cramped[i].flow);
+    }
+}
+
+int sparse_split(struct sparse_state *state) {
+    struct cramped *cramped = calloc((size_t)state->input->flow_count + 1, sizeof cramped[0]);
+    struct column_room *rooms = calloc((size_t)state->input->grid->column_max + 1, sizeof rooms[0]);
+    if (cramped == NULL || rooms == NULL) {
+        free(cramped);
+        free(rooms);
+        return -ENOMEM;
+    }
+    state->search_budget = SEARCH_BUDGET;
+    if (state->input->parts_max > 1) {
+        split_within(state, SPARSE_FINE, cramped, rooms);
+        split_within(state, SPARSE_COARSE, cramped, rooms);
+    }
+    uint32_t count = list_cramped(state, cramped, rooms);
+    for (uint32_t i = 0; i < count && state->rc == 0; i++) {
+        settle(state, cramped[i].flow, rooms);
+    }
+    free(cramped);
+    free(rooms);
+    return state->rc;
+}
