@@ -137,6 +137,7 @@ void waterfill_close(struct waterfill *water) {
     free(water->cables);
     free(water->sums);
     free(water->best);
+    free(water->before);
     free(water->cuts);
     free(water);
 }

@@ -179,8 +179,9 @@ static bool make_cables(struct waterfill *water) {
     most = most < fabric->cable_count ? most : fabric->cable_count;
     water->cables = array_new(most, sizeof water->cables[0]);
     water->best = array_new(most, 2 * sizeof water->best[0]);
+    water->before = array_new(most, 2 * sizeof water->before[0]);
     uint32_t *places = array_new(fabric->cable_count, sizeof places[0]);
-    if (water->cables == NULL || water->best == NULL || places == NULL) {
+    if (water->cables == NULL || water->best == NULL || water->before == NULL || places == NULL) {
         free(places);
         return false;
     }

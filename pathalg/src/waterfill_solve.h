@@ -37,6 +37,7 @@ struct water_cable {
     uint32_t row, region, hop; // whose it is: a leaf's (hop 0) or a region's (hop 1)
     double rate[2];            // bytes per second, by way; 0 for dead
     double factor[2];          // at most 1
+    double price[2];           // scratch of waterfill_bound.c
     double load[2];            // bytes
 };
 
@@ -59,6 +60,7 @@ struct waterfill {
     uint32_t hop_count;     // 1, or 2 with a far space
     double *sums;           // scratch: one row
     double *best;           // factors of the best iterate: 2 a cable
+    double *before;         // factors of some rounds ago
     struct water_cut *cuts; // rows, then regions
 };
 
@@ -80,6 +82,10 @@ void water_update_columns(struct waterfill *water, enum water_way way);
 void water_row_loads(const struct waterfill *water, const struct water_space *space,
                      enum water_way way, uint32_t row);
 void water_solve(struct waterfill *water, struct waterfill_result *result);
+
+// waterfill_bound.c: seconds below which no plan drains; before: NULL, or what factors were when
+// the fall that is to prove it began.
+double water_proven_s(struct waterfill *water, const double *before);
 
 // Sum of products; padded to WATER_LANES.
 double water_dot(const double *a, const double *b, uint32_t stride);
