@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Invariants of the model over random fabrics, walks, reports and jobs.
+// Invariants of the model over random fabrics, walks and reports.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "fabric_fixture.h"
 #include "model/belief.h"
-#include "model/job.h"
-#include "model/rng.h"
 #include "model_yaml/fabric_file.h"
+#include "random_fabric.h"
 
 #define WALK_MAX 12
 
@@ -18,16 +16,7 @@ static uint64_t seed;
 static struct rng rng;
 
 static uint32_t draw(uint32_t low, uint32_t high) {
-    return low + (uint32_t)rng_below(&rng, high - low + 1);
-}
-
-static struct fabric *random_fabric(void) {
-    if (draw(0, 1) == 0) {
-        uint32_t ports = draw(1, 2), spines = draw(1, 5), hosts = draw(1, 4), cables = draw(1, 3);
-        return fixture_leaf_spine(ports * draw(1, 4), spines, hosts, cables, ports);
-    }
-    uint32_t aggs = draw(1, 3), pods = draw(1, 3), leaves = draw(1, 3), hosts = draw(1, 3);
-    return fixture_three_tier(pods, leaves, aggs, aggs * draw(1, 3), hosts, draw(1, 3));
+    return random_between(&rng, low, high);
 }
 
 static void packing_and_unpacking_give_the_list_back(void **state) {
@@ -148,7 +137,7 @@ static void switches_take_a_packet_over_exactly_the_walk(void **state) {
     (void)state;
     unsigned walked = 0, several = 0;
     for (int round = 0; round < 200; round++) {
-        struct fabric *fabric = random_fabric();
+        struct fabric *fabric = random_fabric(&rng);
         for (int i = 0; i < 50; i++) {
             link_id links[WALK_MAX];
             unsigned count = random_walk(fabric, links);
@@ -166,7 +155,7 @@ static void switches_take_a_packet_over_exactly_the_walk(void **state) {
 static void a_written_fabric_loads_to_the_same_digest(void **state) {
     (void)state;
     for (int round = 0; round < 30; round++) {
-        struct fabric *fabric = random_fabric(), *again;
+        struct fabric *fabric = random_fabric(&rng), *again;
         char *text;
         size_t size;
         FILE *stream = open_memstream(&text, &size);
@@ -174,6 +163,10 @@ static void a_written_fabric_loads_to_the_same_digest(void **state) {
         fclose(stream);
         assert_int_equal(fabric_file_parse("again", text, size, complain_aloud, NULL, &again), 0);
         assert_memory_equal(fabric->digest, again->digest, 32);
+        assert_int_equal(fabric->plane_count, again->plane_count);
+        for (uint32_t i = 0; i < fabric->node_count; i++) {
+            assert_int_equal(fabric->nodes[i].plane, again->nodes[i].plane);
+        }
         free(text);
         fabric_close(again);
         fabric_close(fabric);
@@ -192,7 +185,7 @@ static void shuffle(struct link_evidence *list, uint32_t count) {
 static void belief_does_not_depend_on_the_order_of_reports(void **state) {
     (void)state;
     for (int round = 0; round < 500; round++) {
-        struct fabric *fabric = random_fabric();
+        struct fabric *fabric = random_fabric(&rng);
         uint32_t links = fabric_link_count(fabric), link = draw(0, links - 1);
         struct link_evidence list[12] = {0};
         uint32_t count = draw(1, fabric->host_count < 12 ? fabric->host_count : 12);
@@ -217,64 +210,32 @@ static void belief_does_not_depend_on_the_order_of_reports(void **state) {
     }
 }
 
-// ---- rank maps
+// ---- planes
 
-static uint32_t leaf_of(const struct fabric *fabric, port_id port) {
-    return fabric->ports[port.i].leaf.i;
-}
-
-static uint32_t largest_leaf(const struct fabric *fabric, const port_id *ranks, uint32_t count) {
-    uint32_t largest = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t same = 0;
-        for (uint32_t k = 0; k < count; k++) {
-            same += leaf_of(fabric, ranks[k]) == leaf_of(fabric, ranks[i]);
-        }
-        largest = same > largest ? same : largest;
-    }
-    return largest;
-}
-
-static void expect_map(const struct fabric *fabric, const port_id *ranks, uint32_t count,
-                       bool ring) {
-    struct job job = {.name = "x", .collective_count = 1};
-    uint32_t map[256], received[256] = {0}, crossing = 0;
-    job.collectives[0].type = ring ? COLLECTIVE_RING : COLLECTIVE_PERMUTATION;
-    job.collectives[0].seed = rng_next(&rng);
-    assert_true(count <= 256);
-    assert_int_equal(job_permutation(&job, 0, fabric, ranks, count, map), 0);
-    for (uint32_t i = 0; i < count; i++) {
-        assert_true(map[i] < count && map[i] != i);
-        assert_int_equal(++received[map[i]], 1);
-        crossing += leaf_of(fabric, ranks[i]) != leaf_of(fabric, ranks[map[i]]);
-    }
-    uint32_t largest = largest_leaf(fabric, ranks, count);
-    if (2 * largest <= count) {
-        assert_int_equal(crossing, count);
-    } else if (!ring) {
-        assert_int_equal(crossing, 2 * (count - largest));
-    }
-    uint32_t steps = 1;
-    for (uint32_t at = map[0]; at != 0; at = map[at]) {
-        steps++;
-    }
-    assert_true(!ring || steps == count);
-}
-
-static void maps_cross_leaves_wherever_they_can(void **state) {
+static void planes_are_what_cables_join(void **state) {
     (void)state;
-    for (int round = 0; round < 2000; round++) {
-        struct fabric *fabric = random_fabric();
-        port_id ranks[256];
-        uint32_t count = 0, keep = draw(1, 4);
-        for (uint32_t i = 0; i < fabric->port_count && count < 256; i++) {
-            if (keep == 4 || draw(0, keep) > 0) {
-                ranks[count++].i = i;
+    for (int round = 0; round < 200; round++) {
+        struct fabric *fabric = random_fabric(&rng);
+        uint32_t *mark = calloc(fabric->node_count, sizeof mark[0]);
+        assert_non_null(mark);
+        // Marks spread from the first leaf until nothing changes.
+        mark[fabric->ports[0].leaf.i] = 1;
+        for (bool changed = true; changed;) {
+            changed = false;
+            for (uint32_t i = 0; i < fabric->cable_count; i++) {
+                uint32_t a = fabric->cables[i].a.i, b = fabric->cables[i].b.i;
+                if (a >= fabric->host_count && mark[a] != mark[b]) {
+                    mark[a] = mark[b] = 1;
+                    changed = true;
+                }
             }
         }
-        if (count > 1) {
-            expect_map(fabric, ranks, count, draw(0, 1) == 0);
+        bool dual = strcmp(fabric->kind, "dual-plane") == 0;
+        assert_int_equal(fabric->plane_count, dual ? 2 : 1);
+        for (uint32_t i = fabric->host_count; i < fabric->node_count; i++) {
+            assert_int_equal(fabric->nodes[i].plane == 0, mark[i] == 1);
         }
+        free(mark);
         fabric_close(fabric);
     }
 }
@@ -294,7 +255,7 @@ int main(void) {
         cmocka_unit_test_setup(switches_take_a_packet_over_exactly_the_walk, seed_rng),
         cmocka_unit_test_setup(a_written_fabric_loads_to_the_same_digest, seed_rng),
         cmocka_unit_test_setup(belief_does_not_depend_on_the_order_of_reports, seed_rng),
-        cmocka_unit_test_setup(maps_cross_leaves_wherever_they_can, seed_rng),
+        cmocka_unit_test_setup(planes_are_what_cables_join, seed_rng),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,6 +140,62 @@ static void collectives_have_a_type_and_bytes(void **state) {
     expect_refusal(WITH("[{\"type\":\"pairs\",\"bytes\":1,\"pairs\":[[0,2]]}]"), ""); // job_check
 }
 
+static void an_alltoallv_has_a_matrix_or_weights(void **state) {
+    (void)state;
+    struct job job;
+    struct error error = {0};
+    assert_int_equal(read_job(WITH("[{\"type\":\"alltoallv\",\"matrix\":[[0,7],[8,0]]},"
+                                   "{\"type\":\"alltoallv\",\"bytes\":9,\"weights\":[1,3]},"
+                                   "{\"type\":\"tree\",\"bytes\":5}]"),
+                              &job, &error),
+                     0);
+    assert_int_equal(job.collectives[0].matrix_ranks, 2);
+    assert_int_equal(job.collectives[0].matrix[1], 7);
+    assert_int_equal(job.collectives[0].matrix[2], 8);
+    assert_int_equal(job.collectives[1].weight_count, 2);
+    assert_int_equal(job.collectives[1].weights[1], 3);
+    assert_int_equal(job.collectives[2].type, COLLECTIVE_TREE);
+    job_fini(&job);
+#define ALLTOALLV(keys) WITH("[{\"type\":\"alltoallv\"," keys "}]")
+    expect_refusal(ALLTOALLV("\"matrix\":7"), "job: matrix: a list of rows of up to ");
+    expect_refusal(ALLTOALLV("\"matrix\":[]"), "job: matrix: a list of rows of up to ");
+    expect_refusal(ALLTOALLV("\"matrix\":[[0,1],[1]]"),
+                   "job: matrix: row 1: a list of 2 sizes expected");
+    expect_refusal(ALLTOALLV("\"matrix\":[[0,1],7]"),
+                   "job: matrix: row 1: a list of 2 sizes expected");
+    expect_refusal(ALLTOALLV("\"matrix\":[[0,-1],[1,0]]"),
+                   "job: matrix: row 0, column 1: a size of 0 to 2^62 expected");
+    expect_refusal(ALLTOALLV("\"matrix\":[[0,1.5],[1,0]]"),
+                   "job: matrix: row 0, column 1: a size of 0 to 2^62 expected");
+    expect_refusal(ALLTOALLV("\"matrix\":[[0,4611686018427387905],[1,0]]"),
+                   "job: matrix: row 0, column 1: a size of 0 to 2^62 expected");
+    expect_refusal(ALLTOALLV("\"matrix\":[[0,4611686018427387904],[1,0]]"),
+                   "a: collective 0: all ranks together send above 2^62 bytes");
+    expect_refusal(ALLTOALLV("\"bytes\":3,\"matrix\":[[0,1],[1,0]]"),
+                   "a: collective 0: bytes: not with a matrix");
+    expect_refusal(ALLTOALLV("\"bytes\":3"), "a: collective 0: alltoallv needs a matrix");
+    expect_refusal(ALLTOALLV("\"weights\":[1,1]"),
+                   "job: collectives: bytes: a number above 0 expected");
+    expect_refusal(ALLTOALLV("\"bytes\":3,\"weights\":[1,-1]"),
+                   "job: weights: 1: a number of 0 to 4294967295 expected");
+    expect_refusal(ALLTOALLV("\"bytes\":3,\"weights\":{}"), "job: weights: a list of 1 to ");
+    expect_refusal(ALLTOALLV("\"bytes\":3,\"weights\":[1]"),
+                   "a: collective 0: 1 weights, the job has 2 ranks");
+}
+
+static void a_reservation_is_a_rate(void **state) {
+    (void)state;
+    struct job job;
+#define RESERVED(rate)                                                                             \
+    "{\"job\":\"a\",\"reserve_bps\":" rate ",\"ranks\":\"all\",\"collectives\":[" RING "]}"
+    assert_int_equal(read_job(RESERVED("25000000000"), &job, NULL), 0);
+    assert_int_equal(job.reserved_bps, 25000000000);
+    job_fini(&job);
+    expect_refusal(RESERVED("-1"), "job: reserve_bps: a rate of 0 to ");
+    expect_refusal(RESERVED("\"25G\""), "job: reserve_bps: a rate of 0 to ");
+    expect_refusal(RESERVED("1000000000000001"), "job: reserve_bps: a rate of 0 to ");
+}
+
 static void a_generation_is_a_number_that_is_not_negative(void **state) {
     (void)state;
     expect_refusal("{\"job\":\"a\",\"generation\":-1,\"ranks\":\"all\",\"collectives\":[" RING "]}",
@@ -156,6 +212,8 @@ int main(void) {
         cmocka_unit_test(names_are_texts_that_fit),
         cmocka_unit_test(ranks_are_all_or_a_list_of_ports),
         cmocka_unit_test(collectives_have_a_type_and_bytes),
+        cmocka_unit_test(an_alltoallv_has_a_matrix_or_weights),
+        cmocka_unit_test(a_reservation_is_a_rate),
         cmocka_unit_test(a_generation_is_a_number_that_is_not_negative),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,6 +97,58 @@ static void aggs_have_cores_of_their_plane(void **state) {
     fabric_close(fabric);
 }
 
+static void rails_go_to_the_leaves_of_the_group(void **state) {
+    (void)state;
+    struct fabric_clos_desc clos = {.kind = "rail-optimized",
+                                    .rails = 3,
+                                    .groups = 2,
+                                    .hosts_per_group = 2,
+                                    .spines = 2,
+                                    .host_bps = 1,
+                                    .fabric_bps = 1};
+    struct fabric *fabric = fixture_clos(&clos);
+    assert_int_equal(fabric->host_count, 4);
+    assert_int_equal(fabric->port_count, 12);
+    assert_int_equal(fabric->plane_count, 1);
+    link_named(fabric, "h1>leaf2");
+    link_named(fabric, "h2>leaf3"); // rail 0 of group 1
+    link_named(fabric, "h3>leaf5");
+    link_named(fabric, "leaf5>spine1");
+    port_id port;
+    assert_true(fabric_find_port(fabric, "h2.1", &port));
+    assert_string_equal(fabric->nodes[fabric->ports[port.i].leaf.i].name, "leaf4");
+    fabric_close(fabric);
+}
+
+static void planes_share_no_switch(void **state) {
+    (void)state;
+    struct fabric_clos_desc clos = {.kind = "dual-plane",
+                                    .leaves = 2,
+                                    .spines = 3,
+                                    .hosts_per_leaf = 2,
+                                    .cables = 2,
+                                    .host_bps = 1,
+                                    .fabric_bps = 1};
+    struct fabric *fabric = fixture_clos(&clos);
+    link_id link;
+    assert_int_equal(fabric->host_count, 4);
+    assert_int_equal(fabric->port_count, 8);
+    assert_int_equal(fabric->cable_count, 8 + 2 * 2 * 3 * 2);
+    assert_int_equal(fabric->plane_count, 2);
+    link_named(fabric, "h3>leaf1");
+    link_named(fabric, "h3>leaf3");
+    link_named(fabric, "leaf1>spine2.1");
+    link_named(fabric, "leaf2>spine3.0");
+    assert_false(fabric_find_link(fabric, "leaf1>spine3.0", &link));
+    assert_int_equal(fabric->nodes[node_named(fabric, "leaf1").i].plane, 0);
+    assert_int_equal(fabric->nodes[node_named(fabric, "leaf2").i].plane, 1);
+    assert_int_equal(fabric->nodes[node_named(fabric, "spine5").i].plane, 1);
+    assert_int_equal(fabric_link_plane(fabric, link_named(fabric, "h0>leaf2")), 1);
+    assert_int_equal(fabric_port_plane(fabric, (port_id){2}), 0); // h1.0
+    assert_int_equal(fabric_port_plane(fabric, (port_id){3}), 1);
+    fabric_close(fabric);
+}
+
 static void cables_are_found_by_their_names(void **state) {
     (void)state;
     struct fabric *fabric = fixture_leaf_spine(2, 2, 1, 3, 1);
@@ -268,6 +320,8 @@ int main(void) {
         cmocka_unit_test(addresses_follow_the_ports),
         cmocka_unit_test(ports_of_a_host_go_to_the_leaves_of_its_group),
         cmocka_unit_test(aggs_have_cores_of_their_plane),
+        cmocka_unit_test(rails_go_to_the_leaves_of_the_group),
+        cmocka_unit_test(planes_share_no_switch),
         cmocka_unit_test(cables_are_found_by_their_names),
         cmocka_unit_test(adjacencies_are_sorted_and_give_the_uas),
         cmocka_unit_test(a_loop_over_single_cables_fits_one_carrier),

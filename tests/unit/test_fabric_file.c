@@ -65,6 +65,20 @@ static void the_numbers_of_a_clos_are_checked_as_a_whole(void **state) {
            "f:5: clos: ports_per_host 17: at most 16");
     EXPECT(CLOS("kind: leaf-spine, leaves: 10000, spines: 1000, hosts_per_leaf: 1"),
            "f:5: clos: 10010000 cables, at most 2000000");
+    EXPECT(CLOS("kind: rail-optimized, rails: 17, groups: 2, leaves: 4, hosts_per_leaf: 1, "
+                "ports_per_host: 2, spines: 1"),
+           "f:5: clos: leaves: does not belong to rail-optimized",
+           "f:5: clos: hosts_per_group: at least 1 needed for rail-optimized",
+           "f:5: clos: hosts_per_leaf: does not belong to rail-optimized",
+           "f:5: clos: ports_per_host: does not belong to rail-optimized",
+           "f:5: clos: rails 17: at most 16");
+    EXPECT(CLOS("kind: dual-plane, leaves: 4, ports_per_host: 2, rails: 2, spines: 1"),
+           "f:5: clos: rails: does not belong to dual-plane",
+           "f:5: clos: hosts_per_leaf: at least 1 needed for dual-plane",
+           "f:5: clos: ports_per_host: does not belong to dual-plane");
+    EXPECT(CLOS("kind: rail-optimized, rails: 16, groups: 4294967295, hosts_per_group: 4294967295, "
+                "spines: 4294967295"),
+           "f:5: clos: 9223372109869219822 node uSIDs needed, a block has 57343");
 }
 
 static void a_block_holds_57343_nodes_and_not_one_more(void **state) {
@@ -222,10 +236,65 @@ static void comments_and_order_of_keys_do_not_change_the_digest(void **state) {
     fabric_close(d);
 }
 
+#define DUAL(overrides)                                                                            \
+    CLOS("kind: dual-plane, leaves: 2, spines: 1, hosts_per_leaf: 1") "overrides:\n" overrides
+
+static void hosts_must_reach_each_other_in_each_plane(void **state) {
+    (void)state;
+    fabric_close(parse_good(DUAL("  - {link: leaf2-spine1, capacity: 0.1}\n")));
+    EXPECT(DUAL("  - {link: leaf2-spine1, capacity: 0}\n"),
+           "f:5: h0: no path up and down to h1 (unreachable hosts: 1)",
+           "f:5: h1: no path up and down to h0 (unreachable hosts: 1)");
+    // One direction of plane 0: h1 still reaches h0 there.
+    EXPECT(DUAL("  - {link: leaf0>spine0, capacity: 0}\n"),
+           "f:5: h0: no path up and down to h1 (unreachable hosts: 1)");
+    // No plane in common.
+    EXPECT(HEAD "nodes:\n"
+                "  - {name: h0, kind: host}\n"
+                "  - {name: h1, kind: host}\n"
+                "  - {name: h2, kind: host}\n"
+                "  - {name: a, kind: leaf}\n"
+                "  - {name: b, kind: leaf}\n"
+                "links:\n"
+                "  - {a: h0, b: a, gbps: 1}\n"
+                "  - {a: h1, b: a, gbps: 1}\n"
+                "  - {a: h1, b: b, gbps: 1}\n"
+                "  - {a: h2, b: b, gbps: 1}\n",
+           "f:6: h0: no path up and down to h2 (unreachable hosts: 1)",
+           "f:8: h2: no path up and down to h0 (unreachable hosts: 1)");
+}
+
+// Agents compare digests; a program that computed others for the same file would part the fleet.
+static void digests_stay_what_they_were(void **state) {
+    (void)state;
+    static const struct {
+        const char *file, *digest;
+    } known[] = {
+        {"lab-8", "8d8545bddff247c075bdc698eda911e72ca280cb30e855a67e70314864b34036"},
+        {"lab-three-tier-parallel",
+         "3122f9120d542d3c17efa0da463b9db0196287446b399e9f24800d674b51ee4a"},
+        {"paper-128", "3ff51db63838bee856c86f965b9ada8f4b9e75f4f7f83f16da52b21523e67e4a"},
+        {"three-tier", "0d3513f7dc82b63af2c640a27860a33f726d0f193fef0931f44fae9fb443b044"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        char path[512], digest[65];
+        struct fabric *fabric;
+        snprintf(path, sizeof path, TESTS_DIR "/fabrics/%s.yaml", known[i].file);
+        assert_int_equal(fabric_file_load(path, complain_aloud, NULL, &fabric), 0);
+        for (size_t k = 0; k < 32; k++) {
+            snprintf(digest + 2 * k, 3, "%02x", fabric->digest[k]);
+        }
+        assert_string_equal(digest, known[i].digest);
+        fabric_close(fabric);
+    }
+}
+
 static void what_is_written_loads_to_the_same_fabric(void **state) {
     (void)state;
-    static const char *const files[] = {"lab-8", "lab-three-tier-parallel", "three-tier",
-                                        "paper-128"};
+    static const char *const files[] = {"lab-8",      "lab-three-tier-parallel",
+                                        "three-tier", "paper-128",
+                                        "rail",       "dual-plane",
+                                        "lab-rail",   "lab-dual-plane"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char path[512], *text;
         size_t size;
@@ -267,6 +336,8 @@ int main(void) {
         cmocka_unit_test(names_of_links_are_unambiguous),
         cmocka_unit_test(overrides_change_what_they_name),
         cmocka_unit_test(comments_and_order_of_keys_do_not_change_the_digest),
+        cmocka_unit_test(hosts_must_reach_each_other_in_each_plane),
+        cmocka_unit_test(digests_stay_what_they_were),
         cmocka_unit_test(what_is_written_loads_to_the_same_fabric),
         cmocka_unit_test(a_missing_file_is_one_sentence),
     };

@@ -5,6 +5,7 @@
 
 #include "cmocka_all.h"
 #include "gossip/facts.h"
+#include "gossip/gossip.h"
 
 static uint8_t bytes[4096];
 
@@ -146,6 +147,107 @@ static void a_job_that_breaks_its_own_limits_is_refused(void **state) {
     job_fini(&out);
 }
 
+static void matrices_weights_and_reservations_come_back(void **state) {
+    (void)state;
+    uint64_t matrix[4] = {0, UINT64_C(1) << 61, 3, 0};
+    uint32_t weights[2] = {7, UINT32_MAX};
+    struct job out, job = {.name = "demo",
+                           .all_ranks = true,
+                           .reserved_bps = 25000000000,
+                           .collective_count = 3};
+    job.collectives[0] =
+        (struct collective){.type = COLLECTIVE_ALLTOALLV, .matrix = matrix, .matrix_ranks = 2};
+    job.collectives[1] = (struct collective){.type = COLLECTIVE_ALLTOALLV,
+                                             .bytes = 9,
+                                             .weights = weights,
+                                             .weight_count = 2};
+    job.collectives[2] = (struct collective){.type = COLLECTIVE_TREE, .bytes = 11};
+    ssize_t size = job_encode(&job, bytes, sizeof bytes);
+    assert_int_equal(job_decode(bytes, (size_t)size, &out), 0);
+    assert_int_equal(out.reserved_bps, 25000000000);
+    assert_int_equal(out.collectives[0].matrix_ranks, 2);
+    assert_memory_equal(out.collectives[0].matrix, matrix, sizeof matrix);
+    assert_int_equal(out.collectives[1].weight_count, 2);
+    assert_memory_equal(out.collectives[1].weights, weights, sizeof weights);
+    assert_int_equal(out.collectives[2].type, COLLECTIVE_TREE);
+    job_fini(&out);
+    for (size_t cut = 0; cut < (size_t)size; cut++) {
+        assert_int_equal(job_decode(bytes, cut, &out), -EPROTO);
+    }
+}
+
+// What an agent of before AlltoAllv wrote and reads: [1, "a", 3, "", true, [],
+// [[ring, 5, 0, []]], false].
+static void records_without_new_fields_are_as_before_them(void **state) {
+    (void)state;
+    static const uint8_t old[] = {0x98, 1,    0xa1, 'a', 3, 0xa0, 0xc3, 0x90,
+                                  0x91, 0x94, 1,    5,   0, 0x90, 0xc2};
+    struct job job;
+    assert_int_equal(job_decode(old, sizeof old, &job), 0);
+    assert_int_equal(job.collectives[0].type, COLLECTIVE_RING);
+    assert_int_equal(job.reserved_bps, 0);
+    assert_int_equal(job_encode(&job, bytes, sizeof bytes), sizeof old);
+    assert_memory_equal(bytes, old, sizeof old);
+    job_fini(&job);
+}
+
+static void bad_lists_are_refused_whole(void **state) {
+    (void)state;
+    // [1, "a", 3, "", true, [], [[alltoallv, bytes, 0, [], matrix, weights]], false, reserved]
+    static const struct {
+        uint8_t bytes[40], size;
+    } bad[] = {
+        // no matrix, no weights
+        {{0x98, 1, 0xa1, 'a', 3, 0xa0, 0xc3, 0x90, 0x91, 0x94, 4, 5, 0, 0x90, 0xc2}, 15},
+        {{0x98, 1, 0xa1, 'a', 3, 0xa0, 0xc3, 0x90, 0x91, 0x96, 4, 5, 0, 0x90, 0x90, 0x90, 0xc2},
+         17},
+        // three numbers are no square
+        {{0x98, 1, 0xa1, 'a',  3,    0xa0, 0xc3, 0x90, 0x91, 0x96,
+          4,    0, 0,    0x90, 0x93, 1,    2,    3,    0x90, 0xc2},
+         20},
+        // a negative number
+        {{0x98, 1, 0xa1, 'a',  3, 0xa0, 0xc3, 0x90, 0x91, 0x96, 4,
+          0,    0, 0x90, 0x94, 0, 0xff, 1,    0,    0x90, 0xc2},
+         21},
+        // a matrix that claims 2^32 - 1 numbers
+        {{0x98, 1, 0xa1, 'a',  3,    0xa0, 0xc3, 0x90, 0x91, 0x96, 4,
+          0,    0, 0x90, 0xdd, 0xff, 0xff, 0xff, 0xff, 0x90, 0xc2},
+         21},
+        // weights that are all 0
+        {{0x98, 1, 0xa1, 'a', 3, 0xa0, 0xc3, 0x90, 0x91, 0x96, 4, 5, 0, 0x90, 0x90, 0x92, 0, 0,
+          0xc2},
+         19},
+        // a type that nobody knows
+        {{0x98, 1, 0xa1, 'a', 3, 0xa0, 0xc3, 0x90, 0x91, 0x94, 6, 5, 0, 0x90, 0xc2}, 15},
+        // a reservation that is no number
+        {{0x99, 1, 0xa1, 'a', 3, 0xa0, 0xc3, 0x90, 0x91, 0x94, 1, 5, 0, 0x90, 0xc2, 0xa0}, 16},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct job job = {.rank_count = 77};
+        if (job_decode(bad[i].bytes, bad[i].size, &job) != -EPROTO) {
+            fail_msg("record %zu was taken", i);
+        }
+        assert_int_equal(job.rank_count, 77); // untouched
+    }
+}
+
+static void a_matrix_beyond_what_gossip_carries_is_emsgsize(void **state) {
+    (void)state;
+    static uint64_t matrix[256 * 256];
+    static uint8_t value[GOSSIP_VALUE_MAX];
+    struct job job = {.name = "demo", .all_ranks = true, .collective_count = 1};
+    job.collectives[0] =
+        (struct collective){.type = COLLECTIVE_ALLTOALLV, .matrix = matrix, .matrix_ranks = 256};
+    for (size_t i = 0; i < 256 * 256; i++) {
+        matrix[i] = 40000; // three bytes each
+    }
+    assert_true(job_encode(&job, value, sizeof value) > 0);
+    for (size_t i = 0; i < 256 * 256; i++) {
+        matrix[i] = 1 << 20; // five
+    }
+    assert_int_equal(job_encode(&job, value, sizeof value), -EMSGSIZE);
+}
+
 static void bindings_and_orders_come_back_as_they_went(void **state) {
     (void)state;
     struct rank_binding binding = {"demo", 2, 7, "h7.1"};
@@ -176,6 +278,10 @@ int main(void) {
         cmocka_unit_test(another_version_of_the_form_is_refused_and_more_elements_are_ignored),
         cmocka_unit_test(jobs_come_back_with_ranks_and_pairs),
         cmocka_unit_test(a_job_that_breaks_its_own_limits_is_refused),
+        cmocka_unit_test(matrices_weights_and_reservations_come_back),
+        cmocka_unit_test(records_without_new_fields_are_as_before_them),
+        cmocka_unit_test(bad_lists_are_refused_whole),
+        cmocka_unit_test(a_matrix_beyond_what_gossip_carries_is_emsgsize),
         cmocka_unit_test(bindings_and_orders_come_back_as_they_went),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,6 +51,109 @@ static void every_error_of_a_job_has_its_line(void **state) {
            "j:4: collectives: 0 entries: at least 1 expected");
 }
 
+#define THREE "version: 1\njob: x\nranks: [h0, h1, h2]\n"
+
+static void every_error_of_a_matrix_has_its_line(void **state) {
+    (void)state;
+    EXPECT(THREE "collectives:\n"
+                 "  - type: alltoallv\n"
+                 "    matrix:\n"
+                 "      - [0, 1MiB, -5]\n"
+                 "      - [1, 2]\n"
+                 "      - 7\n"
+                 "  - {type: alltoallv, matrix: [[0, [1]], [18446744073709551616, 1.5]]}\n"
+                 "  - {type: alltoallv, matrix: 5}\n"
+                 "  - {type: alltoallv, matrix: []}\n",
+           "j:7: collectives[0].matrix[0][2]: -5: a size of 0 or more such as 64MiB expected",
+           "j:8: collectives[0].matrix[1]: 2 sizes in a matrix of 3 rows",
+           "j:9: collectives[0].matrix[2]: a list of sizes expected",
+           "j:10: collectives[1].matrix[0][1]: a list: a size of 0 or more such as 64MiB expected",
+           "j:10: collectives[1].matrix[1][0]: 18446744073709551616: a size of 0 or more such as "
+           "64MiB expected",
+           "j:10: collectives[1].matrix[1][1]: 1.5: a size of 0 or more such as 64MiB expected",
+           "j:10: collectives[1].matrix: 2 rows, the job has 3 ranks",
+           "j:11: collectives[2].matrix: a list of 1 to 1024 rows expected (1048576 sizes)",
+           "j:11: collectives[2]: key bytes is missing",
+           "j:11: collectives[2]: alltoallv: needs a matrix or weights",
+           "j:12: collectives[3].matrix: a list of 1 to 1024 rows expected (1048576 sizes)",
+           "j:12: collectives[3]: key bytes is missing",
+           "j:12: collectives[3]: alltoallv: needs a matrix or weights");
+}
+
+static void a_matrix_has_at_most_1024_rows(void **state) {
+    (void)state;
+    size_t used = 0, size = 1 << 16;
+    char *text = malloc(size);
+    assert_non_null(text);
+    used += (size_t)snprintf(text, size, "%s",
+                             "version: 1\njob: x\nranks: all\ncollectives:\n"
+                             "  - {type: alltoallv, matrix: [");
+    for (int i = 0; i < 1025; i++) {
+        used += (size_t)snprintf(text + used, size - used, "[0],");
+    }
+    snprintf(text + used, size - used, "]}\n");
+    EXPECT(text, "j:5: collectives[0].matrix: a list of 1 to 1024 rows expected (1048576 sizes)",
+           "j:5: collectives[0]: key bytes is missing",
+           "j:5: collectives[0]: alltoallv: needs a matrix or weights");
+    free(text);
+}
+
+static void lists_are_checked_against_their_type_and_the_ranks(void **state) {
+    (void)state;
+    EXPECT(THREE "collectives: [{type: alltoallv, bytes: 1, weights: [1, -2, 3]}]\n",
+           "j:4: collectives[0].weights[1]: -2: a whole number from 0 to 4294967295 expected");
+    EXPECT(THREE "reserve_gbps: -3\ncollectives:\n"
+                 "  - {type: alltoallv, bytes: 64MiB, weights: [1, 2]}\n"
+                 "  - {type: alltoallv, bytes: 3}\n"
+                 "  - {type: tree, bytes: 4, weights: [1, 2, 3]}\n"
+                 "  - {type: alltoallv, bytes: 3, matrix: [[0, 1, 2], [1, 2, 3], [0, 0, 0]]}\n"
+                 "  - {type: alltoallv, bytes: 3, matrix: [[0]], weights: [1, 2, 3]}\n",
+           "j:4: reserve_gbps -3: 0 to 1e+06 for each rank",
+           "j:6: collectives[0].weights: 2 weights, the job has 3 ranks",
+           "j:7: collectives[1]: alltoallv: needs a matrix or weights",
+           "j:8: collectives[2]: tree: takes no weights",
+           "j:9: collectives[3]: alltoallv: takes no bytes with a matrix",
+           "j:10: collectives[4]: alltoallv: needs a matrix or weights, not both",
+           "j:10: collectives[4]: alltoallv: takes no bytes with a matrix",
+           "j:10: collectives[4].matrix: 1 rows, the job has 3 ranks");
+    EXPECT(THREE "reserve_gbps: 1000000.1\ncollectives: [{type: tree, bytes: 1}]\n",
+           "j:4: reserve_gbps 1e+06: 0 to 1e+06 for each rank");
+}
+
+static void zeros_and_sums_have_their_line(void **state) {
+    (void)state;
+    EXPECT(THREE "collectives:\n"
+                 "  - {type: alltoallv, bytes: 2, weights: [0, 0, 0]}\n"
+                 "  - {type: ring, bytes: 4194304TiB}\n"
+                 "  - {type: alltoallv, bytes: 1048576TiB, weights: [4, 1, 0]}\n"
+                 "  - {type: alltoallv, matrix: [[1, 0, 0], [0, 1, 0], [0, 0, 0]]}\n"
+                 "  - {type: alltoallv, matrix: [[0, 4194303TiB, 0], [4194303TiB, 1, 0], "
+                 "[0, 0, 0]]}\n",
+           "j:5: x: collective 0: weights: all are 0",
+           "j:6: x: collective 1: all ranks together send above 2^62 bytes",
+           "j:7: x: collective 2: bytes times the sum of weights, 1152921504606846976 x 5: above "
+           "2^62",
+           "j:8: x: collective 3: matrix: nobody sends anything",
+           "j:9: x: collective 4: all ranks together send above 2^62 bytes");
+}
+
+static void matrices_weights_and_reservations_are_read(void **state) {
+    (void)state;
+    struct job job =
+        parse_good(THREE "reserve_gbps: 0.5\ncollectives:\n"
+                         "  - {type: alltoallv, matrix: [[9, 1KiB, 2], [3, 0, 4], [5, 6, 0]]}\n"
+                         "  - {type: alltoallv, bytes: 64MiB, weights: [7, 0, 1]}\n"
+                         "  - {type: tree, bytes: 3}\n");
+    assert_int_equal(job.reserved_bps, 500000000);
+    assert_int_equal(job.collectives[0].matrix_ranks, 3);
+    assert_int_equal(job.collectives[0].matrix[1], 1024);
+    assert_int_equal(job.collectives[0].matrix[5], 4);
+    assert_int_equal(job.collectives[1].weight_count, 3);
+    assert_int_equal(job.collectives[1].weights[0], 7);
+    assert_int_equal(job.collectives[2].type, COLLECTIVE_TREE);
+    job_fini(&job);
+}
+
 static void sizes_are_read_with_their_units(void **state) {
     (void)state;
     static const struct {
@@ -81,8 +184,9 @@ static void sizes_are_read_with_their_units(void **state) {
 
 static void the_example_jobs_load(void **state) {
     (void)state;
-    static const char *const files[] = {"alltoall-64MiB", "alltoall-1GiB", "ring", "permutation",
-                                        "lab-alltoall"};
+    static const char *const files[] = {"alltoall-64MiB", "alltoall-1GiB", "ring",
+                                        "permutation",    "lab-alltoall",  "moe",
+                                        "tree",           "lab-matrix",    "reserved"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char path[512];
         struct job job;
@@ -210,6 +314,11 @@ static void job_check_refuses_what_no_file_can_say(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_error_of_a_job_has_its_line),
+        cmocka_unit_test(every_error_of_a_matrix_has_its_line),
+        cmocka_unit_test(a_matrix_has_at_most_1024_rows),
+        cmocka_unit_test(lists_are_checked_against_their_type_and_the_ranks),
+        cmocka_unit_test(zeros_and_sums_have_their_line),
+        cmocka_unit_test(matrices_weights_and_reservations_are_read),
         cmocka_unit_test(sizes_are_read_with_their_units),
         cmocka_unit_test(the_example_jobs_load),
         cmocka_unit_test(an_alltoall_sends_a_share_to_every_other_rank),

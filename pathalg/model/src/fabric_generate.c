@@ -112,7 +112,9 @@ static void shape_read(const struct fabric_clos_desc *clos, enum clos_kind kind,
     out->leaves = out->pods * out->leaves_per_pod;
     out->uppers = out->pods * out->uppers_per_pod;
     out->hosts = out->leaves / out->ports_per_host * out->hosts_per_leaf;
-    out->host_ports = out->leaves * out->hosts_per_leaf;
+    if (__builtin_mul_overflow(out->leaves, out->hosts_per_leaf, &out->host_ports)) {
+        out->host_ports = UINT64_MAX / 2; // check_size refuses it
+    }
 }
 
 static void check_ports(struct builder *builder, const struct shape *shape) {

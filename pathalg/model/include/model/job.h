@@ -110,8 +110,10 @@ typedef void demand_fn(void *context, const struct demand *demand);
 bool collective_has_map(enum collective_type type);
 // The rank map of a permutation or a ring: destination_rank[rank], ID_NONE for ranks that send
 // nothing (unresolved, or alone). Every resolved rank also receives from exactly one. A permutation
-// is random by its seed, a ring is one cycle; both cross leaves on every hop unless more than half
-// of the ranks sit on one leaf. The same on every agent. -EINVAL for other collectives, -ENOMEM.
+// is random by its seed and stays in its plane, a ring is one cycle. On every hop both leave the
+// host's home, the leaf of its first port, unless more than half of the ranks have one home; where
+// all have the same, they leave the host. With single ports that means: every hop crosses leaves.
+// The same on every agent. -EINVAL for other collectives, -ENOMEM.
 int job_permutation(const struct job *job, uint32_t collective, const struct fabric *fabric,
                     const port_id *ranks, uint32_t rank_count, uint32_t *destination_rank);
 // What `src_rank` sends to `dst_rank` in an AlltoAll or AlltoAllv of rank_count ranks; weight_sum
