@@ -7,6 +7,7 @@
 #define ALGORITHMS(EACH)                                                                           \
     EACH(ecmp, "ecmp")                                                                             \
     EACH(ethereal, "ethereal")                                                                     \
+    EACH(shared, "shared")                                                                         \
     EACH(spray, "spray")
 
 #define TABLE_ENTRY(id, name) &algorithm_##id,
@@ -15,8 +16,7 @@
 static const struct algorithm *const algorithms[] = {ALGORITHMS(TABLE_ENTRY)};
 
 static const struct algorithm *default_of(uint32_t version) {
-    (void)version;
-    return &algorithm_ethereal;
+    return version < algorithm_shared.since_version ? &algorithm_ethereal : &algorithm_shared;
 }
 
 const struct algorithm *algorithm_find_version(const char *name, uint32_t version) {

@@ -57,11 +57,17 @@ static int compare_flows(const void *left, const void *right) {
     return order != 0 ? order : compare_u32(a->job, b->job);
 }
 
+void flows_sort(struct plan *plan) {
+    if (plan->flow_count > 1) {
+        qsort(plan->flows, plan->flow_count, sizeof plan->flows[0], compare_flows);
+    }
+}
+
 static void sort_and_merge(struct plan *plan) {
     if (plan->flow_count == 0) {
         return;
     }
-    qsort(plan->flows, plan->flow_count, sizeof plan->flows[0], compare_flows);
+    flows_sort(plan);
     uint32_t kept = 0;
     for (uint32_t i = 1; i < plan->flow_count; i++) {
         if (compare_flows(&plan->flows[kept], &plan->flows[i]) == 0) {

@@ -10,5 +10,6 @@ int array_reserve(void **array, uint32_t *capacity, uint32_t count, size_t size)
 
 // Fills plan->flows, sorted, merged over the job's collectives; no parts yet. -ENOMEM.
 int demands_collect(const struct plan_input *input, node_id host, struct plan *plan);
+void flows_sort(struct plan *plan); // by (source, destination, job)
 
 #endif

@@ -64,11 +64,11 @@ static void random_failures(struct rng *rng, struct path_fixture *fixture) {
 }
 
 static void random_fixture(struct rng *rng, struct path_fixture *fixture) {
-    static const char *const algorithms[] = {"ecmp", "ethereal", "spray"};
+    static const char *const algorithms[] = {"ecmp", "ethereal", "shared", "spray"};
     random_fabric(rng, fixture);
     random_job(rng, fixture);
     random_failures(rng, fixture);
-    fixture->input.algorithm = algorithms[rng_below(rng, 3)];
+    fixture->input.algorithm = algorithms[rng_below(rng, 4)];
 }
 
 static struct plan plan_of(const struct plan_input *input, uint32_t host) {

@@ -37,15 +37,16 @@ struct algorithm {
     // to the backup that the healthy plan names; so a failure moves no flow that it does not touch.
     // False: flows are placed anew on what lives.
     bool repaired;
+    // NULL: it does not go by batches but looks at all its jobs' flows together (`shared`).
     int (*assign)(const struct assign_batch *batch, assign_emit_fn *emit, void *context);
 };
 
-extern const struct algorithm algorithm_ethereal, algorithm_ecmp, algorithm_spray;
+extern const struct algorithm algorithm_ethereal, algorithm_ecmp, algorithm_shared, algorithm_spray;
 
 // NULL when unknown; "" is the default.
 const struct algorithm *algorithm_find(const char *name);
 // The same for plans of an older version (plan.h), which know less and had another default.
 const struct algorithm *algorithm_find_version(const char *name, uint32_t version);
-const char *algorithm_names(void); // "ecmp, ethereal, spray", for messages
+const char *algorithm_names(void); // "ecmp, ethereal, ...", for messages
 
 #endif
