@@ -267,7 +267,7 @@ static void begin_debts(struct dense_rows *rows) {
     if (rows->group.leaf_count < grid->leaf_count) {
         for (uint32_t i = 0; i < fabric_link_count(grid->fabric); i++) {
             // Uplinks of the group's leaves are nobody else's: no matter.
-            rows->debts[i] = dense_dither(&rows->group, (link_id){i}) - SHARE_ONE / 2;
+            rows->debts[i] = 2 * dense_dither(&rows->group, (link_id){i}) - SHARE_ONE;
         }
     }
 }

@@ -3,9 +3,12 @@
 // and even out what the large ones left, so the error of a column is about the size of a small
 // flow. Debts count in bytes.
 //
-// For the shares of now, a pair's flows on dead columns are placed again, largest first; then a
-// flow moves where that lowers the sum of the squares of the debts: when the debt of the column
-// that lacks most exceeds that of its own by more than half the flow for each link of both paths.
+// For the shares of now, flows are placed again in the same order, and each stays where it was
+// while its column has room.
+//
+// Then a flow moves where that lowers the sum of the squares of the debts: when the debt of the
+// column that lacks most exceeds that of its own by more than half the flow for each link of both
+// paths, and its own column has too much by as much.
 // As for equal flows, a pair sees what earlier pairs were left with, and all is settled at the end.
 #include "dense.h"
 
@@ -133,21 +136,26 @@ static void owe_targets(struct placer *placer, const struct lot *lot) {
     }
 }
 
-// What groups do not see of each other must not round the same way in all of them: a downlink's
-// debt is taken to be a fraction of the pair's smallest flow more or less, which differs from group
-// to group.
-static int64_t dither(const struct placer *placer, const struct lot *lot, uint32_t column) {
+// What groups do not see of each other must not round the same way in all of them: a flow stays on
+// a column that has room for a fraction of it, and that fraction, half where all leaves are placed
+// together, differs from group to group.
+static uint32_t rounding(const struct placer *placer, const struct lot *lot, uint32_t column) {
     if (placer->group->leaf_count == placer->grid->leaf_count) {
-        return 0;
+        return SHARE_ONE / 2;
     }
     link_id link = link_opposite(lot->pair.down[column].links[0]);
-    int64_t turn = dense_dither(placer->group, link);
+    return (uint32_t)dense_dither(placer->group, link);
+}
+
+// The same in debts, for flows that choose a column: by as much of the smallest.
+static int64_t dither(const struct placer *placer, const struct lot *lot, uint32_t column) {
     uint64_t smallest = placer->entries[lot->end - 1].bytes;
-    return target_bytes(smallest, (uint32_t)turn) - (int64_t)(smallest / 2);
+    return (target_bytes(smallest, rounding(placer, lot, column)) - (int64_t)(smallest / 2)) *
+           dense_links(&lot->pair, column);
 }
 
 static void read_lacks(struct placer *placer, const struct lot *lot) {
-    for (uint32_t c = 0; c < lot->pair.column_count; c++) {
+    for (uint32_t c = 0; c < lot->pair.column_count && lot->first < lot->end; c++) {
         placer->lacks[c] = INT64_MIN;
         if (lot->shares[c] > 0) {
             placer->lacks[c] = dense_debt(&lot->pair, c, placer->debts) + dither(placer, lot, c);
@@ -174,33 +182,42 @@ static void load(struct placer *placer, const struct lot *lot, uint32_t column, 
     placer->lacks[column] -= bytes * dense_links(&lot->pair, column);
 }
 
-static void put(struct placer *placer, const struct lot *lot, uint32_t entry) {
-    uint32_t column = column_lacking_most(placer, lot);
-    placer->columns[entry] = column;
-    if (column != ID_NONE) {
-        load(placer, lot, column, (int64_t)placer->entries[entry].bytes);
-    }
-}
-
 // ---- laying out
 
-static bool column_lives(const struct lot *lot, uint32_t column) {
-    return column != ID_NONE && lot->shares[column] > 0;
+// A pair whose shares are those of `before` (NULL: none) keeps its columns.
+static bool is_kept(const struct placer *placer, const struct lot *lot, const uint32_t *before) {
+    return before != NULL &&
+           memcmp(&before[dense_cell(placer->grid, placer->group, lot->src_leaf, lot->dst_leaf)],
+                  lot->shares, lot->pair.column_count * sizeof before[0]) == 0;
 }
 
-// The flows that are on living columns weigh; the others are placed, the largest first.
-static void place_lot(struct placer *placer, const struct lot *lot) {
-    owe_targets(placer, lot);
-    for (uint32_t i = lot->first; i < lot->end; i++) {
-        if (column_lives(lot, placer->columns[i])) {
-            dense_owe(&lot->pair, placer->columns[i], -(int64_t)placer->entries[i].bytes,
-                      placer->debts);
-        }
+static bool has_room(const struct placer *placer, const struct lot *lot, uint32_t column,
+                     uint64_t bytes) {
+    int64_t room = placer->lacks[column] / dense_links(&lot->pair, column);
+    return room >= target_bytes(bytes, rounding(placer, lot, column));
+}
+
+// A flow stays on the column that it has, if any, while that has room.
+static void place_flow(struct placer *placer, const struct lot *lot, uint32_t entry) {
+    uint64_t bytes = placer->entries[entry].bytes;
+    uint32_t column = placer->columns[entry];
+    if (column == ID_NONE || lot->shares[column] == 0 || !has_room(placer, lot, column, bytes)) {
+        column = column_lacking_most(placer, lot);
     }
+    placer->columns[entry] = column;
+    if (column != ID_NONE) {
+        load(placer, lot, column, (int64_t)bytes);
+    }
+}
+
+static void place_lot(struct placer *placer, const struct lot *lot, bool kept) {
+    owe_targets(placer, lot);
     read_lacks(placer, lot);
     for (uint32_t i = lot->first; i < lot->end; i++) {
-        if (!column_lives(lot, placer->columns[i])) {
-            put(placer, lot, i);
+        if (!kept) {
+            place_flow(placer, lot, i);
+        } else if (placer->columns[i] != ID_NONE) {
+            load(placer, lot, placer->columns[i], (int64_t)placer->entries[i].bytes);
         }
     }
 }
@@ -215,8 +232,7 @@ static bool even_out(struct placer *placer, const struct lot *lot) {
         int64_t links = dense_links(&lot->pair, column) + dense_links(&lot->pair, best);
         // Divided on both sides: products would exceed 63 bits.
         int64_t excess = -placer->lacks[column];
-        if (excess / dense_links(&lot->pair, column) > bytes / 2 &&
-            (placer->lacks[best] + excess) / links > bytes / 2) {
+        if (excess > 0 && (placer->lacks[best] + excess) / links > bytes / 2) {
             load(placer, lot, column, -bytes);
             load(placer, lot, best, bytes);
             placer->columns[i] = best;
@@ -225,13 +241,6 @@ static bool even_out(struct placer *placer, const struct lot *lot) {
         }
     }
     return moved;
-}
-
-// A pair whose shares are those of `before` (NULL: none) keeps its columns.
-static bool is_kept(const struct placer *placer, const struct lot *lot, const uint32_t *before) {
-    return before != NULL &&
-           memcmp(&before[dense_cell(placer->grid, placer->group, lot->src_leaf, lot->dst_leaf)],
-                  lot->shares, lot->pair.column_count * sizeof before[0]) == 0;
 }
 
 static void settle(struct placer *placer, const uint32_t *shares, const uint32_t *before) {
@@ -252,10 +261,7 @@ static void lay(struct placer *placer, const uint32_t *shares, const uint32_t *b
     memset(placer->debts, 0, fabric_link_count(placer->grid->fabric) * sizeof placer->debts[0]);
     for (uint32_t i = 0; i < placer->lot_count; i++) {
         struct lot lot = lot_at(placer, shares, i);
-        place_lot(placer, &lot);
-        if (before != NULL && !is_kept(placer, &lot, before)) {
-            even_out(placer, &lot);
-        }
+        place_lot(placer, &lot, is_kept(placer, &lot, before));
     }
     settle(placer, shares, before);
 }
