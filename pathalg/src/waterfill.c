@@ -160,11 +160,11 @@ bool waterfill_shares(const struct waterfill *water, uint32_t src_leaf, uint32_t
         return false;
     }
     // Rounded sums up to each column, so that no more than one unit is gained or lost anywhere.
-    double before = 0;
+    double before = 0, scale = SHARE_ONE / sum;
     uint32_t given = 0;
     for (uint32_t i = 0; i <= last; i++) {
         before += up[i] * down[i];
-        double up_to = before / sum * SHARE_ONE + 0.5;
+        double up_to = before * scale + 0.5;
         uint32_t total = i < last && up_to < SHARE_ONE ? (uint32_t)up_to : SHARE_ONE;
         shares[i] = total - given;
         given = total;

@@ -43,16 +43,16 @@ static void price_columns(struct waterfill *water, struct water_space *space, en
 
 static double least_sum(const double *a, const double *b, uint32_t stride) {
     double least[WATER_LANES];
-    for (uint32_t k = 0; k < WATER_LANES; k++) {
+    for (size_t k = 0; k < WATER_LANES; k++) {
         least[k] = 2 * PRICE_NONE;
     }
-    for (uint32_t i = 0; i < stride; i += WATER_LANES) {
-        for (uint32_t k = 0; k < WATER_LANES; k++) {
+    for (size_t i = 0; i < stride; i += WATER_LANES) {
+        for (size_t k = 0; k < WATER_LANES; k++) {
             double sum = a[i + k] + b[i + k];
             least[k] = sum < least[k] ? sum : least[k];
         }
     }
-    for (uint32_t k = 1; k < WATER_LANES; k++) {
+    for (size_t k = 1; k < WATER_LANES; k++) {
         least[0] = least[k] < least[0] ? least[k] : least[0];
     }
     return least[0];
