@@ -128,12 +128,66 @@ static void cables_above_the_leaves_are_watched_from_both_pods(void **state) {
     fabric_close(fabric);
 }
 
+static void the_cables_of_a_plane_are_watched_from_its_ports(void **state) {
+    (void)state;
+    struct fabric_clos_desc clos = {.kind = "dual-plane",
+                                    .leaves = 3,
+                                    .spines = 2,
+                                    .hosts_per_leaf = 3,
+                                    .host_bps = 1000000000,
+                                    .fabric_bps = 1000000000};
+    struct fabric *fabric = fixture_clos(&clos);
+    bool live[HOSTS_MAX];
+    memset(live, true, sizeof live);
+    struct seats seats;
+    elect_all(fabric, live, &seats);
+    for (uint32_t i = 0; i < fabric->cable_count; i++) {
+        if (fabric->nodes[fabric->cables[i].a.i].kind != NODE_LEAF) {
+            continue;
+        }
+        assert_int_equal(seats.count[i], 4);
+        for (unsigned s = 0; s < 4; s++) {
+            assert_int_equal(fabric->nodes[seats.leaf[i][s]].plane,
+                             fabric->nodes[fabric->cables[i].a.i].plane);
+        }
+    }
+    fabric_close(fabric);
+}
+
+static void the_observers_of_a_rail_are_four_hosts(void **state) {
+    (void)state;
+    struct fabric_clos_desc clos = {.kind = "rail-optimized",
+                                    .rails = 4,
+                                    .groups = 1,
+                                    .hosts_per_group = 4,
+                                    .spines = 2,
+                                    .host_bps = 1000000000,
+                                    .fabric_bps = 1000000000};
+    struct fabric *fabric = fixture_clos(&clos);
+    bool live[HOSTS_MAX];
+    memset(live, true, sizeof live);
+    struct seats seats;
+    elect_all(fabric, live, &seats);
+    for (uint32_t i = 0; i < fabric->cable_count; i++) {
+        if (fabric->nodes[fabric->cables[i].a.i].kind != NODE_LEAF) {
+            continue;
+        }
+        assert_int_equal(seats.count[i], 4);
+        for (unsigned s = 1; s < 4; s++) {
+            assert_int_not_equal(seats.host[i][s], seats.host[i][s - 1]);
+        }
+    }
+    fabric_close(fabric);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_leaf_cable_has_two_near_and_two_far_observers),
         cmocka_unit_test(a_host_without_a_neighbour_on_its_leaf_watches_alone),
         cmocka_unit_test(a_dead_host_gives_up_its_own_seats_and_no_other_moves),
         cmocka_unit_test(cables_above_the_leaves_are_watched_from_both_pods),
+        cmocka_unit_test(the_cables_of_a_plane_are_watched_from_its_ports),
+        cmocka_unit_test(the_observers_of_a_rail_are_four_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

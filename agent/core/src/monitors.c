@@ -12,12 +12,32 @@
 // Leaves drawn in search of two that serve; a bound, reached only when nearly all hosts are dead.
 #define DRAWS_MAX 256
 
+// Leaves plane by plane, each in order.
+static void group_leaves(struct monitors *monitors) {
+    const struct fabric *fabric = monitors->fabric;
+    for (uint32_t i = 0; i < fabric->node_count; i++) {
+        if (fabric->nodes[i].kind == NODE_LEAF) {
+            monitors->plane_first[fabric->nodes[i].plane + 2]++;
+        }
+    }
+    for (uint32_t i = 1; i < fabric->node_count + 2; i++) {
+        monitors->plane_first[i] += monitors->plane_first[i - 1];
+    }
+    for (uint32_t i = 0; i < fabric->node_count; i++) {
+        if (fabric->nodes[i].kind == NODE_LEAF) {
+            monitors->leaves[monitors->plane_first[fabric->nodes[i].plane + 1]++] = i;
+        }
+    }
+}
+
 int monitors_init(struct monitors *monitors, const struct fabric *fabric) {
     *monitors = (struct monitors){.fabric = fabric};
     monitors->leaf_ports = calloc(fabric->port_count, sizeof(uint32_t));
     monitors->leaf_first = calloc((size_t)fabric->node_count + 2, sizeof(uint32_t));
     monitors->leaves = calloc(fabric->node_count, sizeof(uint32_t));
-    if (monitors->leaf_ports == NULL || monitors->leaf_first == NULL || monitors->leaves == NULL) {
+    monitors->plane_first = calloc((size_t)fabric->node_count + 2, sizeof(uint32_t));
+    if (monitors->leaf_ports == NULL || monitors->leaf_first == NULL || monitors->leaves == NULL ||
+        monitors->plane_first == NULL) {
         monitors_fini(monitors);
         return -ENOMEM;
     }
@@ -30,11 +50,7 @@ int monitors_init(struct monitors *monitors, const struct fabric *fabric) {
     for (uint32_t i = 0; i < fabric->port_count; i++) {
         monitors->leaf_ports[monitors->leaf_first[fabric->ports[i].leaf.i + 1]++] = i;
     }
-    for (uint32_t i = 0; i < fabric->node_count; i++) {
-        if (fabric->nodes[i].kind == NODE_LEAF) {
-            monitors->leaves[monitors->leaf_count++] = i;
-        }
-    }
+    group_leaves(monitors);
     return 0;
 }
 
@@ -42,6 +58,7 @@ void monitors_fini(struct monitors *monitors) {
     free(monitors->leaf_ports);
     free(monitors->leaf_first);
     free(monitors->leaves);
+    free(monitors->plane_first);
     *monitors = (struct monitors){0};
 }
 
@@ -110,22 +127,23 @@ static bool leaf_serves(const struct fabric *fabric, const struct fabric_cable *
     return side == SIDE_NEAR ? same_pod : !same_pod;
 }
 
-// Draws leaves in an order that depends on the cable alone until `wanted` of them gave a host.
+// Draws leaves of the cable's plane in an order that depends on the cable alone until `wanted` of
+// them gave a host.
 static void seat_by_draw(struct election *election, enum side side, unsigned wanted) {
     const struct monitors *monitors = election->monitors;
     const struct fabric *fabric = monitors->fabric;
     const struct fabric_cable *cable = &fabric->cables[election->cable.i];
-    uint64_t start = hash_pair(election->cable.i, 17U + (unsigned)side) % monitors->leaf_count;
-    uint32_t draws = monitors->leaf_count < DRAWS_MAX ? monitors->leaf_count : DRAWS_MAX;
-    for (uint32_t i = 0; i < draws && wanted > 0; i++) {
-        uint32_t leaf = monitors->leaves[(start + i) % monitors->leaf_count];
-        if (leaf_serves(fabric, cable, leaf, side) && seat_one(election, leaf)) {
-            wanted--;
-        }
+    uint32_t plane = fabric->nodes[cable->a.i].plane;
+    const uint32_t *leaves = monitors->leaves + monitors->plane_first[plane];
+    uint32_t count = monitors->plane_first[plane + 1] - monitors->plane_first[plane];
+    if (count == 0) {
+        return;
     }
-    // Fewer leaves than wanted: a second host of one that serves.
-    for (uint32_t i = 0; i < draws && wanted > 0; i++) {
-        uint32_t leaf = monitors->leaves[(start + i) % monitors->leaf_count];
+    uint64_t start = hash_pair(election->cable.i, 17U + (unsigned)side) % count;
+    uint32_t draws = count < DRAWS_MAX ? count : DRAWS_MAX;
+    // The second round, where there are fewer leaves than wanted: a second host of one that serves.
+    for (uint32_t i = 0; i < 2 * draws && wanted > 0; i++) {
+        uint32_t leaf = leaves[(start + i % draws) % count];
         if (leaf_serves(fabric, cable, leaf, side) && seat_one(election, leaf)) {
             wanted--;
         }

@@ -4,8 +4,9 @@
 // Every cable between switches has up to four observers among the live hosts, chosen by rendezvous
 // hash over names that all agents share: two near (on the cable's leaf; for a cable above the
 // leaves, on two leaves of the same pod) and two far (on two other leaves whose loops cross it, in
-// another pod for a cable above the leaves). Where there are fewer hosts or leaves, fewer. When a
-// host dies, only its own cables move to others.
+// another pod for a cable above the leaves). All of them probe from a port in the cable's plane.
+// Where there are fewer hosts or leaves, fewer. When a host dies, only its own cables move to
+// others.
 #ifndef AGENT_CORE_MONITORS_H
 #define AGENT_CORE_MONITORS_H
 
@@ -17,9 +18,9 @@
 struct monitors {
     const struct fabric *fabric; // borrowed
     uint32_t *leaf_ports;        // port indices grouped by leaf
-    uint32_t *leaf_first; // by node: where its ports begin in leaf_ports; node_count + 1 entries
-    uint32_t *leaves;     // node indices of all leaves
-    uint32_t leaf_count;
+    uint32_t *leaf_first;  // by node: where its ports begin in leaf_ports; node_count + 1 entries
+    uint32_t *leaves;      // node indices of all leaves, grouped by plane
+    uint32_t *plane_first; // by plane: where its leaves begin in leaves; one entry more
 };
 
 int monitors_init(struct monitors *monitors, const struct fabric *fabric);
