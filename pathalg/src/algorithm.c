@@ -5,10 +5,15 @@
 
 // One line for each algorithm, in order of names.
 #define ALGORITHMS(EACH)                                                                           \
+    EACH(adaptive, "adaptive")                                                                     \
     EACH(ecmp, "ecmp")                                                                             \
     EACH(ethereal, "ethereal")                                                                     \
+    EACH(flowlet, "flowlet")                                                                       \
+    EACH(qp_scaling, "qp-scaling")                                                                 \
     EACH(shared, "shared")                                                                         \
-    EACH(spray, "spray")
+    EACH(spray, "spray")                                                                           \
+    EACH(spray_random, "spray-random")                                                             \
+    EACH(weighted, "weighted")
 
 #define TABLE_ENTRY(id, name) &algorithm_##id,
 #define LIST_ENTRY(id, name) ", " name

@@ -41,7 +41,9 @@ struct algorithm {
     int (*assign)(const struct assign_batch *batch, assign_emit_fn *emit, void *context);
 };
 
-extern const struct algorithm algorithm_ethereal, algorithm_ecmp, algorithm_shared, algorithm_spray;
+extern const struct algorithm algorithm_adaptive, algorithm_ecmp, algorithm_ethereal,
+    algorithm_flowlet, algorithm_qp_scaling, algorithm_shared, algorithm_spray,
+    algorithm_spray_random, algorithm_weighted;
 
 // NULL when unknown; "" is the default.
 const struct algorithm *algorithm_find(const char *name);
