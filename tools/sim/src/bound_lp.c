@@ -276,7 +276,7 @@ int bound_lp(const struct traffic *traffic, struct lp_bound *out, struct error *
     int rc = builder_init(&builder);
     struct lp_result result = {0};
     if (rc == 0) {
-        for (uint32_t to = 0; to < traffic->leaf_count; to++) {
+        for (uint32_t to = 0; to < traffic->leaf_count && !lp_is_full(builder.lp); to++) {
             add_leaf(&builder, to);
         }
         add_time(&builder);

@@ -18,7 +18,10 @@ struct plan_options {
     uint32_t fail_count;
     const char *algorithm; // NULL: what each job says, or the default
     const char *host;      // NULL: all
-    bool exact, json;
+    double stale;          // share of hosts that do not know of the failures
+    bool seeded;           // by a draw; else they are evenly spaced
+    uint64_t seed;
+    bool exact, json, summary;
 };
 
 // One job and what plan_job borrows.

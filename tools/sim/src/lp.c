@@ -81,6 +81,10 @@ void lp_entry(struct lp *lp, uint32_t row, double value) {
     }
 }
 
+bool lp_is_full(const struct lp *lp) {
+    return lp->failed || lp->column_count > LP_COLUMNS_MAX;
+}
+
 // ---- one row and one column for each class
 
 // Of each class its first member, which stands for all.

@@ -14,9 +14,13 @@
 #ifndef SIM_LP_H
 #define SIM_LP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "model/error.h"
+
+#define LP_COLUMNS_MAX 4000000U // 300 MB
+#define LP_CLASSES_MAX 100000U  // two minutes
 
 struct lp;
 
@@ -33,10 +37,9 @@ void lp_close(struct lp *lp); // NULL is a no-op
 uint32_t lp_row(struct lp *lp, double lower, double upper);
 void lp_column(struct lp *lp, double cost);               // opens the next column
 void lp_entry(struct lp *lp, uint32_t row, double value); // in the column that is open
-// -ENOMEM; -E2BIG: more than LP_COLUMNS_MAX columns (with entries in proportion), or more than
-// LP_CLASSES_MAX remain, and the reason says so; -EIO: Clp found no optimum.
-#define LP_COLUMNS_MAX 8000000U
-#define LP_CLASSES_MAX 150000U
+bool lp_is_full(const struct lp *lp); // out of memory or beyond LP_COLUMNS_MAX: it can only fail
+// -ENOMEM; -E2BIG: more than LP_COLUMNS_MAX columns, or more than LP_CLASSES_MAX are left, and the
+// reason says so; -EIO: Clp found no optimum.
 int lp_solve(struct lp *lp, struct lp_result *out, struct error *error);
 
 #endif

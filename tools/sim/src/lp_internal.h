@@ -3,8 +3,6 @@
 #ifndef SIM_LP_INTERNAL_H
 #define SIM_LP_INTERNAL_H
 
-#include <stdbool.h>
-
 #include "lp.h"
 
 struct lp_bounds {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "figure_command.h"
 #include "inputs.h"
 #include "plan_command.h"
 #include "tool/tool.h"
@@ -10,6 +11,7 @@
 static const char usage[] = "usage: srv6-sim COMMAND [OPTION]...\n"
                             "\n"
                             "  plan    the paths of every flow of a job, and their score\n"
+                            "  figure  the paper's figures 1b, 1c and 2a\n"
                             "\n"
                             "srv6-sim COMMAND --help says more.\n";
 
@@ -18,6 +20,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"plan", plan_command},
+    {"figure", figure_command},
 };
 
 int main(int argc, char **argv) {

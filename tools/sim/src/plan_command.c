@@ -1,33 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan_command.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
 #include "inputs.h"
-#include "model/time.h"
 #include "pathalg/algorithm.h"
-#include "plan_print.h"
+#include "plan_run.h"
 #include "tool/tool.h"
 
 static const char usage[] =
     "usage: srv6-sim plan --fabric FILE --job FILE [--algorithm NAME] [--fail LINK[=FRACTION]]... "
-    "[--host NAME] [--json]\n"
+    "[--host NAME] [--stale SHARE [--seed N]] [--exact] [--summary] [--json]\n"
     "\n"
     "Prints every flow of the job with the paths that its sending host chooses, and how far the\n"
     "most loaded link is from the least possible.\n"
     "\n"
     "  --fabric FILE           the fabric (YAML)\n"
     "  --job FILE              a training job (YAML); may be given several times\n"
-    "  --algorithm NAME        ecmp, ethereal or spray, whatever the job says\n"
+    "  --algorithm NAME        how paths are chosen, whatever the job says\n"
     "  --fail LINK[=FRACTION]  leaf0-spine3 (both directions, all parallel cables), leaf0>spine3\n"
     "                          (one direction), leaf0-spine3.1 (one cable); FRACTION of the\n"
     "                          capacity is left, 0 without it\n"
-    "  --host NAME             only the flows that this host sends\n"
+    "  --host NAME             only the flows that this host sends, and how long their plan takes\n"
+    "  --stale SHARE           this share of the hosts, 0 to 1, plans as if nothing had failed\n"
+    "  --seed N                draws who these are, instead of spacing them evenly\n"
+    "  --exact                 the bound of a linear program, whatever the fabric\n"
+    "  --summary               the score without the flows\n"
     "  --json                  one JSON document\n"
-    "  --help, --version\n";
+    "  --help, --version\n"
+    "\n"
+    "Algorithms: ";
 
 enum {
     OPTION_FABRIC = 1,
@@ -35,7 +41,10 @@ enum {
     OPTION_ALGORITHM,
     OPTION_FAIL,
     OPTION_HOST,
+    OPTION_STALE,
+    OPTION_SEED,
     OPTION_EXACT,
+    OPTION_SUMMARY,
     OPTION_JSON,
     OPTION_HELP,
     OPTION_VERSION,
@@ -47,7 +56,10 @@ static const struct option long_options[] = {
     {"algorithm", required_argument, NULL, OPTION_ALGORITHM},
     {"fail", required_argument, NULL, OPTION_FAIL},
     {"host", required_argument, NULL, OPTION_HOST},
+    {"stale", required_argument, NULL, OPTION_STALE},
+    {"seed", required_argument, NULL, OPTION_SEED},
     {"exact", no_argument, NULL, OPTION_EXACT},
+    {"summary", no_argument, NULL, OPTION_SUMMARY},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -61,6 +73,27 @@ static int take_job(struct plan_options *options, const char *file) {
         return tool_usage_error(SIM_NAME, usage, "more than %d jobs", INPUT_JOBS_MAX);
     }
     options->jobs[options->job_count++] = file;
+    return GO_ON;
+}
+
+static int take_share(struct plan_options *options, const char *text) {
+    char *end;
+    double share = strtod(text, &end);
+    if (text[0] == '\0' || *end != '\0' || !(share >= 0 && share <= 1)) {
+        return tool_usage_error(SIM_NAME, usage, "--stale: %s is no share from 0 to 1", text);
+    }
+    options->stale = share;
+    return GO_ON;
+}
+
+static int take_seed(struct plan_options *options, const char *text) {
+    char *end;
+    errno = 0;
+    options->seed = strtoull(text, &end, 10);
+    if (strspn(text, "0123456789") == 0 || *end != '\0' || errno != 0) {
+        return tool_usage_error(SIM_NAME, usage, "--seed: %s is no number", text);
+    }
+    options->seeded = true;
     return GO_ON;
 }
 
@@ -80,6 +113,13 @@ static int take_option(struct plan_options *options, int option, char **argv) {
     case OPTION_HOST:
         options->host = optarg;
         return GO_ON;
+    case OPTION_STALE:
+        return take_share(options, optarg);
+    case OPTION_SEED:
+        return take_seed(options, optarg);
+    case OPTION_SUMMARY:
+        options->summary = true;
+        return GO_ON;
     case OPTION_EXACT:
         options->exact = true;
         return GO_ON;
@@ -87,7 +127,7 @@ static int take_option(struct plan_options *options, int option, char **argv) {
         options->json = true;
         return GO_ON;
     case OPTION_HELP:
-        fputs(usage, stdout);
+        printf("%s%s\n", usage, algorithm_names());
         return TOOL_OK;
     case OPTION_VERSION:
         tool_print_version(SIM_NAME);
@@ -111,10 +151,8 @@ static int check_options(const struct plan_options *options, int argc, char **ar
         return tool_usage_error(SIM_NAME, usage, "unknown algorithm %s (there are %s)",
                                 options->algorithm, algorithm_names());
     }
-    if (options->exact) {
-        return tool_error(SIM_NAME, TOOL_FAILED, NULL,
-                          "--exact (a linear program's bound) is not in this version; without it "
-                          "the bound is that of cuts");
+    if (options->stale > 0 && options->host != NULL) {
+        return tool_usage_error(SIM_NAME, usage, "--stale is about all hosts, --host about one");
     }
     return GO_ON;
 }
@@ -127,97 +165,6 @@ static int parse_options(struct plan_options *options, int argc, char **argv) {
         }
     }
     return check_options(options, argc, argv);
-}
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-// The name of what was used; jobs may differ.
-static const char *algorithm_used(const struct inputs *inputs) {
-    const struct algorithm *used = NULL;
-    for (uint32_t i = 0; i < inputs->job_count; i++) {
-        const char *name = inputs->jobs[i].job.algorithm;
-        const struct algorithm *found =
-            algorithm_find(name[0] != '\0' ? name : inputs->plan.algorithm);
-        if (used != NULL && found != used) {
-            return "mixed";
-        }
-        used = found;
-    }
-    return used != NULL ? used->name : "";
-}
-
-static bool host_range(const struct inputs *inputs, const char *name, uint32_t *first,
-                       uint32_t *end) {
-    *first = 0;
-    *end = inputs->fabric->host_count;
-    node_id host;
-    if (name == NULL) {
-        return true;
-    }
-    if (!fabric_find_node(inputs->fabric, name, &host) || host.i >= *end) {
-        return false;
-    }
-    *first = host.i;
-    *end = host.i + 1;
-    return true;
-}
-
-// Each host plans by itself; the sum of their loads is what the fabric would carry.
-static int plan_hosts(const struct inputs *inputs, uint32_t first, uint32_t end,
-                      struct plan_printer *printer, uint64_t *loads) {
-    struct plan_summary summary = {.host_count = end - first};
-    uint64_t split_count = 0;
-    struct plan plan;
-    struct error error;
-    int rc = 0;
-    plan_init(&plan);
-    plan_print_begin(printer);
-    for (uint32_t i = first; i < end && rc == 0; i++) {
-        uint64_t start_ns = now_ns();
-        rc = plan_host(&inputs->plan, (node_id){i}, &plan, &error);
-        summary.elapsed_ns += now_ns() - start_ns;
-        if (rc == 0) {
-            plan_add_loads(&plan, loads);
-            split_count += plan.split_count;
-            rc = plan_print_flows(printer, &plan, &error);
-        }
-    }
-    plan_fini(&plan);
-    if (rc != 0) {
-        return tool_error(SIM_NAME, TOOL_FAILED, NULL, "%s", error.text);
-    }
-    plan_score(&inputs->plan, loads, &summary.score);
-    summary.score.split_count = split_count;
-    plan_print_end(printer, &summary);
-    return TOOL_OK;
-}
-
-static int plan_and_print(const struct inputs *inputs, const struct plan_options *options) {
-    uint32_t first, end;
-    if (!host_range(inputs, options->host, &first, &end)) {
-        return tool_error(SIM_NAME, TOOL_FAILED, options->fabric, "the fabric has no host %s",
-                          options->host);
-    }
-    uint64_t *loads = calloc(fabric_link_count(inputs->fabric), sizeof loads[0]);
-    if (loads == NULL) {
-        return tool_error(SIM_NAME, TOOL_FAILED, NULL, "out of memory");
-    }
-    struct plan_printer printer = {
-        .input = &inputs->plan,
-        .algorithm = algorithm_used(inputs),
-        .json = options->json,
-        .writer = {.out = stdout},
-    };
-    int code = plan_hosts(inputs, first, end, &printer, loads);
-    free(loads);
-    if (code == TOOL_OK && (fflush(stdout) != 0 || ferror(stdout))) {
-        code = tool_error(SIM_NAME, TOOL_FAILED, NULL, "cannot write to stdout");
-    }
-    return code;
 }
 
 int plan_command(int argc, char **argv) {
@@ -233,7 +180,7 @@ int plan_command(int argc, char **argv) {
     if (code == GO_ON) {
         code = inputs_open(&options, inputs);
         if (code == TOOL_OK) {
-            code = plan_and_print(inputs, &options);
+            code = plan_run(inputs, &options);
             inputs_close(inputs);
         }
     }

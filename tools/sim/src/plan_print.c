@@ -7,7 +7,9 @@
 
 void plan_print_begin(struct plan_printer *printer) {
     if (!printer->json) {
-        printf("%-15s %12s %7s  %s\n", "FLOW", "BYTES", "SHARE", "PATH");
+        if (!printer->summary) {
+            printf("%-15s %12s %7s  %s\n", "FLOW", "BYTES", "SHARE", "PATH");
+        }
         return;
     }
     struct json_writer *writer = &printer->writer;
@@ -135,6 +137,9 @@ int plan_print_flows(struct plan_printer *printer, const struct plan *plan, stru
         const struct plan_flow *flow = &plan->flows[i];
         printer->flow_count++;
         printer->unreachable_count += flow->part_count == 0;
+        if (printer->summary) {
+            continue;
+        }
         if (!printer->json) {
             table_flow(printer->input->fabric, plan, flow);
             continue;
@@ -147,30 +152,72 @@ int plan_print_flows(struct plan_printer *printer, const struct plan *plan, stru
     return 0;
 }
 
-static void json_end(struct plan_printer *printer, const struct plan_summary *summary) {
+static void put_count(struct json_writer *writer, const char *key, uint64_t value) {
+    writer_key(writer, key);
+    writer_u64(writer, value);
+}
+
+static void put_real(struct json_writer *writer, const char *key, double value) {
+    writer_key(writer, key);
+    writer_real(writer, value);
+}
+
+// Without traffic between switches every plan is as good as can be.
+static double ratio(const struct plan_score *score) {
+    return score->lower_bound_s > 0 ? score->max_link_load_s / score->lower_bound_s : 1;
+}
+
+static void json_score(struct plan_printer *printer, const struct plan_score *score) {
     struct json_writer *writer = &printer->writer;
-    const struct plan_score *score = &summary->score;
-    writer_close(writer, ']');
-    writer_key(writer, "splits");
-    writer_u64(writer, score->split_count);
-    writer_key(writer, "unreachable");
-    writer_u64(writer, printer->unreachable_count);
-    writer_key(writer, "max_link_load");
-    writer_real(writer, score->max_link_load_s);
+    put_real(writer, "max_link_load", score->max_link_load_s);
     if (score->max_link.i != ID_NONE) {
         char name[LINK_NAME_SIZE];
         fabric_format_link(printer->input->fabric, score->max_link, name);
         writer_key(writer, "max_link");
         writer_text(writer, name);
     }
-    writer_key(writer, "lower_bound");
-    writer_real(writer, score->lower_bound_s);
+    put_real(writer, "lower_bound", score->lower_bound_s);
     writer_key(writer, "bound_kind");
     writer_text(writer, score->bound_kind);
-    writer_key(writer, "nic_bound");
-    writer_real(writer, score->nic_bound_s);
-    writer_key(writer, "elapsed_ns");
-    writer_u64(writer, summary->elapsed_ns);
+    put_real(writer, "nic_bound", score->nic_bound_s);
+    put_real(writer, "ratio", ratio(score));
+}
+
+static void json_change(struct json_writer *writer, const struct plan_summary *summary) {
+    if (summary->changed) {
+        put_count(writer, "moved_bytes", summary->churn.moved_bytes);
+        put_count(writer, "least_moved_bytes", summary->least_moved_bytes);
+        put_count(writer, "moved_flows", summary->churn.moved_flows);
+    }
+    if (summary->stale_count > 0) {
+        put_count(writer, "stale_hosts", summary->stale_count);
+    }
+    if (summary->replan_ns > 0) {
+        put_count(writer, "replan_ns", summary->replan_ns);
+    }
+}
+
+static void json_problems(struct json_writer *writer, const struct problems *problems) {
+    writer_key(writer, "problems");
+    writer_open(writer, '[');
+    for (uint32_t i = 0; i < problems->count; i++) {
+        writer_text(writer, problems->texts[i]);
+    }
+    writer_close(writer, ']');
+}
+
+static void json_end(struct plan_printer *printer, const struct plan_summary *summary) {
+    struct json_writer *writer = &printer->writer;
+    writer_close(writer, ']');
+    put_count(writer, "splits", summary->score.split_count);
+    put_count(writer, "ethereal_splits", summary->ethereal_splits);
+    put_count(writer, "unreachable", printer->unreachable_count);
+    put_count(writer, "lost_bytes", summary->lost_bytes);
+    json_score(printer, &summary->score);
+    json_change(writer, summary);
+    put_count(writer, "elapsed_ns", summary->elapsed_ns);
+    put_count(writer, "memory_bytes", summary->memory_bytes);
+    json_problems(writer, summary->problems);
     writer_close(writer, '}');
     putchar('\n');
 }
@@ -181,24 +228,63 @@ static void print_seconds(const char *what, double seconds) {
     printf("%-22s %s", what, text);
 }
 
-static void table_end(const struct plan_printer *printer, const struct plan_summary *summary) {
+static void table_score(const struct fabric *fabric, const struct plan_summary *summary) {
     const struct plan_score *score = &summary->score;
-    printf("\n%s on %s: %" PRIu64 " flows, %" PRIu64 " splits, %" PRIu64 " unreachable\n",
-           printer->algorithm, printer->input->fabric->name, printer->flow_count,
-           score->split_count, printer->unreachable_count);
     print_seconds("most loaded link", score->max_link_load_s);
     if (score->max_link.i != ID_NONE) {
         char name[LINK_NAME_SIZE];
-        fabric_format_link(printer->input->fabric, score->max_link, name);
-        printf("  (%s, %.3f of the bound)", name, score->max_link_load_s / score->lower_bound_s);
+        fabric_format_link(fabric, score->max_link, name);
+        printf("  (%s, %.3f of the bound)", name, ratio(score));
     }
     putchar('\n');
     print_seconds("lower bound", score->lower_bound_s);
-    printf("  (%s)\n", score->bound_kind);
+    printf("  (%s", score->bound_kind);
+    if (summary->program.column_count > 0) {
+        printf(": %u variables, %u unlike each other", summary->program.column_count,
+               summary->program.column_class_count);
+    }
+    puts(")");
     print_seconds("bound by host links", score->nic_bound_s);
     putchar('\n');
+}
+
+static void table_change(const struct plan_summary *summary) {
+    if (summary->changed) {
+        char moved[24], least[24], all[24];
+        tool_format_bytes(summary->churn.moved_bytes, moved);
+        tool_format_bytes(summary->least_moved_bytes, least);
+        tool_format_bytes(summary->churn.bytes, all);
+        printf("%-22s %s of %s, at least %s must; %u of %u flows\n", "moved by the failure", moved,
+               all, least, summary->churn.moved_flows, summary->churn.flows);
+    }
+    if (summary->stale_count > 0) {
+        printf("%-22s %u of %u do not know of the failure\n", "stale hosts", summary->stale_count,
+               summary->host_count);
+    }
+    if (summary->lost_bytes > 0) {
+        char lost[24];
+        tool_format_bytes(summary->lost_bytes, lost);
+        printf("%-22s %s sent over dead links\n", "lost", lost);
+    }
+}
+
+static void table_end(const struct plan_printer *printer, const struct plan_summary *summary) {
+    printf("%s%s on %s: %" PRIu64 " flows, %" PRIu64 " splits, %" PRIu64 " unreachable\n",
+           printer->summary ? "" : "\n", printer->algorithm, printer->input->fabric->name,
+           printer->flow_count, summary->score.split_count, printer->unreachable_count);
+    table_score(printer->input->fabric, summary);
+    printf("%-22s %" PRIu64 " (published Ethereal: %" PRIu64 ")\n", "splits",
+           summary->score.split_count, summary->ethereal_splits);
+    table_change(summary);
     print_seconds("planned in", (double)summary->elapsed_ns / 1e9);
     printf("  (%u hosts, one after the other)\n", summary->host_count);
+    if (summary->replan_ns > 0) {
+        print_seconds("planned again in", (double)summary->replan_ns / 1e9);
+        puts("  (after the failure)");
+    }
+    char memory[24];
+    tool_format_bytes(summary->memory_bytes, memory);
+    printf("%-22s %s\n", "memory", memory);
 }
 
 void plan_print_end(struct plan_printer *printer, const struct plan_summary *summary) {
