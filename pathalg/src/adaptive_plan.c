@@ -11,12 +11,13 @@
 #include "capacity.h"
 #include "model/rng.h"
 
-// -log2(u / 2^64) in units of 2^-32; straight between powers of two (0.09 off at most).
+// -log2(u / 2^64) in units of 2^-32, 0.01 off at most: log2(1 + f) ~ f + 0.344 f (1 - f).
 static uint64_t minus_log2(uint64_t u) {
     uint64_t floor = u | 1;
     unsigned zeros = (unsigned)__builtin_clzll(floor);
-    uint64_t fraction = (floor << zeros << 1) >> 32; // what follows the leading one
-    return ((uint64_t)(zeros + 1) << 32) - fraction;
+    uint64_t f = (floor << zeros << 1) >> 32; // what follows the leading one
+    uint64_t bulge = (f >> 16) * (((UINT64_C(1) << 32) - f) >> 16);
+    return ((uint64_t)(zeros + 1) << 32) - f - bulge / 256 * 88;
 }
 
 static uint64_t path_hash(const struct path *path, uint64_t headers) {
