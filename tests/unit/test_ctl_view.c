@@ -165,6 +165,11 @@ static void rules_paths_jobs_members_and_traces_name_what_they_hold(void **state
                         "\"bound\":8,\"own_ranks\":[0],\"collectives\":[{\"type\":"
                         "\"alltoall\",\"bytes\":67108864}]}]}"),
         "demo           2  h0 (orphaned)  ethereal       8      8    1  alltoall 64.0 MiB\n"));
+    assert_non_null(strstr(show(view_jobs, "{\"jobs\":[{\"job\":\"a\",\"reserve_bps\":25000000000,"
+                                           "\"collectives\":[{\"type\":\"alltoallv\","
+                                           "\"matrix_bytes\":2048},{\"type\":\"tree\","
+                                           "\"bytes\":1024}]}]}"),
+                           "alltoallv 2.0 KiB, tree 1.0 KiB; 25 Gbps a rank reserved\n"));
     assert_non_null(
         strstr(show(view_members,
                     "{\"members\":[{\"name\":\"h1\",\"state\":\"dead\",\"rack\":\"leaf0\","

@@ -46,6 +46,11 @@ static int write_ip(const struct lab *lab, node_id node, FILE *file) {
     return plan_switch_routes(lab, node, file);
 }
 
+static int write_rules(const struct lab *lab, node_id node, FILE *file) {
+    plan_host_rules(lab, node, file); // none for a switch: it has no ports
+    return 0;
+}
+
 static int write_ua(const struct lab *lab, node_id node, FILE *file) {
     plan_adjacency_sids(lab, node, file);
     return 0;
@@ -89,8 +94,9 @@ struct planned_file {
 };
 
 static const struct planned_file node_files[] = {
-    {"up.batch", write_up}, {"ip.batch", write_ip},   {"ua.batch", write_ua},
-    {"tc.batch", write_tc}, {"nft.rules", write_nft}, {"sysctl.conf", write_sysctl},
+    {"up.batch", write_up},        {"ip.batch", write_ip}, {"rule.batch", write_rules},
+    {"ua.batch", write_ua},        {"tc.batch", write_tc}, {"nft.rules", write_nft},
+    {"sysctl.conf", write_sysctl},
 };
 static const struct planned_file lab_files[] = {
     {"links.batch", write_links},

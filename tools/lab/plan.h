@@ -3,14 +3,16 @@
 // `tc`, `nft` and `sysctl` read. Private to srv6-lab-plan; srv6-lab (the script) runs what is
 // written here and knows nothing about SIDs or topology itself.
 //
-//   OUT/lab.json               what there is: nodes, hosts, ports, directed links (for srv6-lab,
-//   tests) OUT/links.batch            ip -batch, in the caller's namespace: veth pairs between
-//   namespaces OUT/mgmt.batch             ip -batch, in the management namespace: the bridge and
-//   its ports OUT/node/<node>/up.batch   ip -batch: devices up           (all nodes first: routes
-//   need both ends) OUT/node/<node>/ip.batch   ip -batch: addresses, neighbours, routes, uN
-//   OUT/node/<node>/ua.batch   ip -batch: uA, only where the kernel has End.X with NEXT-CSID
-//   OUT/node/<node>/tc.batch   tc -batch: each device capped at its link's rate, probes first
-//   OUT/node/<node>/nft.rules  nft -f: counters of encapsulated packets
+//   OUT/lab.json                what there is: nodes, hosts, ports, directed links
+//   OUT/links.batch             ip -batch, in the caller's namespace: veth pairs between namespaces
+//   OUT/mgmt.batch              ip -batch, in the management namespace: the bridge and its ports
+//   OUT/node/<node>/up.batch    ip -batch: devices up (all nodes first: routes need both ends)
+//   OUT/node/<node>/ip.batch    ip -batch: addresses, neighbours, routes, uN
+//   OUT/node/<node>/rule.batch  ip -6 -batch: by which of several ports a host's IPv6 leaves (ip
+//                               takes the family of a rule from its options alone)
+//   OUT/node/<node>/ua.batch    ip -batch: uA, only where the kernel has End.X with NEXT-CSID
+//   OUT/node/<node>/tc.batch    tc -batch: each device capped at its link's rate, probes first
+//   OUT/node/<node>/nft.rules   nft -f: counters of encapsulated packets
 //   OUT/node/<node>/sysctl.conf
 //
 // Every directed link is sent by exactly one device: the device on its `from` node. Units: bits per
@@ -72,6 +74,7 @@ void plan_addresses(const struct lab *lab, node_id node, FILE *file);
 void plan_node_sids(const struct lab *lab, node_id node, FILE *file);
 void plan_adjacency_sids(const struct lab *lab, node_id node, FILE *file);
 void plan_host_routes(const struct lab *lab, node_id host, FILE *file);
+void plan_host_rules(const struct lab *lab, node_id host, FILE *file);
 // ECMP over all shortest ways to every host subnet, as switches do that know nothing of the
 // program. -ENOMEM.
 int plan_switch_routes(const struct lab *lab, node_id node, FILE *file);

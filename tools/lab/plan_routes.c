@@ -94,15 +94,15 @@ static void print_exit(const struct lab *lab, const struct fabric_port *port, co
     fprintf(file, "route add %s/%u via %s dev %s %s\n", block, BLOCK_BITS, gateway, device, where);
 }
 
+static void print_source_rule(const struct fabric_port *port, const char *address, FILE *file) {
+    fprintf(file, "rule add from %s table %u\n", address, (unsigned)PORT_TABLE_FIRST + port->index);
+}
+
 // Packets leave by the port whose address they carry; others by the lowest port that is up.
-static void print_source_rules(const struct fabric_port *port, const char *sid, FILE *file) {
+static void print_ipv4_rule(const struct fabric_port *port, FILE *file) {
     char address[LAB_ADDRESS_SIZE];
-    unsigned table = PORT_TABLE_FIRST + port->index;
     inet_ntop(AF_INET, port->ipv4, address, sizeof address);
-    fprintf(file, "rule add from %s table %u\n", address, table);
-    inet_ntop(AF_INET6, port->ipv6, address, sizeof address);
-    fprintf(file, "rule add from %s table %u\n", address, table);
-    fprintf(file, "rule add from %s table %u\n", sid, table);
+    print_source_rule(port, address, file);
 }
 
 void plan_host_routes(const struct lab *lab, node_id host, FILE *file) {
@@ -117,8 +117,20 @@ void plan_host_routes(const struct lab *lab, node_id host, FILE *file) {
         if (self->port_count > 1) {
             snprintf(where, sizeof where, "table %u", (unsigned)PORT_TABLE_FIRST + port->index);
             print_exit(lab, port, where, file);
-            print_source_rules(port, sid, file);
+            print_ipv4_rule(port, file);
         }
+    }
+}
+
+void plan_host_rules(const struct lab *lab, node_id host, FILE *file) {
+    const struct fabric_node *self = &lab->fabric->nodes[host.i];
+    for (uint32_t i = 0; i < self->port_count && self->port_count > 1; i++) {
+        const struct fabric_port *port = &lab->fabric->ports[self->first_port + i];
+        char address[LAB_ADDRESS_SIZE], sid[SID_TEXT_SIZE];
+        inet_ntop(AF_INET6, port->ipv6, address, sizeof address);
+        print_source_rule(port, address, file);
+        format_sid(lab, port->usid, sid);
+        print_source_rule(port, sid, file);
     }
 }
 

@@ -76,13 +76,21 @@ static uint32_t qp_for_peer(const struct traffic_options *options, port_id peer)
     return options->qp_base + peer.i * options->qps;
 }
 
+// Answers come back to the sender's QP: two ports of a host must not use one for the same peer.
+static uint32_t source_qp_for_peer(const struct collection *collection,
+                                   const struct demand *demand) {
+    const struct fabric *fabric = collection->fabric;
+    uint32_t port = fabric->ports[demand->src.i].index;
+    return qp_for_peer(collection->options, (port_id){port * fabric->port_count + demand->dst.i});
+}
+
 // Collectives that use the same pair share its flow, as NCCL's channels share a connection.
 static void collect_demand(void *context, const struct demand *demand) {
     struct collection *collection = context;
     const struct fabric *fabric = collection->fabric;
     struct flow wanted = {.ipv6 = collection->options->ipv6,
                           .first_qp = qp_for_peer(collection->options, demand->src),
-                          .first_source_qp = qp_for_peer(collection->options, demand->dst)};
+                          .first_source_qp = source_qp_for_peer(collection, demand)};
     uint64_t bytes = (uint64_t)((double)demand->bytes * collection->options->scale);
     if (bytes == 0) {
         return;

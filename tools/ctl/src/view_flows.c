@@ -177,6 +177,12 @@ static void collectives_text(const json_t *job, char *text, size_t size) {
             return;
         }
     }
+    uint64_t reserved = tool_json_u64(job, "reserve_bps", 0);
+    if (reserved > 0) {
+        char rate[24];
+        tool_format_rate(reserved, rate);
+        snprintf(text + used, size - used, "; %s a rank reserved", rate);
+    }
 }
 
 int view_jobs(const json_t *result, FILE *out) {

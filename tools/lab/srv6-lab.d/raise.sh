@@ -76,6 +76,7 @@ dress_node() { # NODE NAMESPACE DEVICE...
         cd "$1"
         shift
         ip -batch ip.batch
+        ip -6 -batch rule.batch
         if [ "$1" = true ]; then ip -batch ua.batch; fi
         shift
         tc -batch tc.batch
