@@ -16,13 +16,6 @@ struct link_belief *beliefs_healthy(const struct fabric *fabric) {
     return beliefs;
 }
 
-// What an option names: some parallel cables, in one direction or both.
-struct target {
-    cable_id first;
-    uint32_t count;
-    bool ways[2];
-};
-
 static bool parse_fraction(const char *text, uint32_t *ppm) {
     if (strspn(text, "0123456789.eE+-") != strlen(text) || text[0] == '\0') {
         return false;
@@ -36,12 +29,12 @@ static bool parse_fraction(const char *text, uint32_t *ppm) {
     return true;
 }
 
-static bool find_target(const struct fabric *fabric, const char *name, struct target *out) {
+bool fail_find(const struct fabric *fabric, const char *name, struct fail_target *out) {
     char cables[LINK_NAME_SIZE];
     if (snprintf(cables, sizeof cables, "%s", name) >= (int)sizeof cables) {
         return false;
     }
-    struct target target = {.ways = {true, true}};
+    struct fail_target target = {.ways = {true, true}};
     char *arrow = strchr(cables, '>');
     node_id from = {ID_NONE};
     if (arrow != NULL) {
@@ -63,7 +56,7 @@ static bool find_target(const struct fabric *fabric, const char *name, struct ta
     return true;
 }
 
-static void apply(const struct target *target, uint32_t ppm, struct link_belief *beliefs) {
+static void apply(const struct fail_target *target, uint32_t ppm, struct link_belief *beliefs) {
     for (uint32_t i = 0; i < target->count; i++) {
         for (unsigned way = 0; way < 2; way++) {
             if (target->ways[way]) {
@@ -89,8 +82,8 @@ int fail_apply(const struct fabric *fabric, const char *option, struct link_beli
         return error_set(error, -EINVAL, "%.24s is no fraction of capacity from 0 to 1",
                          option + size + 1);
     }
-    struct target target;
-    if (!find_target(fabric, name, &target)) {
+    struct fail_target target;
+    if (!fail_find(fabric, name, &target)) {
         return error_set(error, -ENOENT, "the fabric has no link %s", name);
     }
     apply(&target, ppm, beliefs);

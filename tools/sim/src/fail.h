@@ -12,6 +12,15 @@
 #include "model/error.h"
 #include "model/fabric.h"
 
+// What such a name stands for: some parallel cables, in one direction or both.
+struct fail_target {
+    cable_id first;
+    uint32_t count;
+    bool ways[2]; // as link_of takes them
+};
+// False, *out untouched: the fabric has no such link.
+bool fail_find(const struct fabric *fabric, const char *name, struct fail_target *out);
+
 // Beliefs of a whole fabric, one per directed link; returns owned (free), NULL without memory.
 struct link_belief *beliefs_healthy(const struct fabric *fabric);
 

@@ -6,11 +6,13 @@
 #include "figure_command.h"
 #include "inputs.h"
 #include "plan_command.h"
+#include "run_command.h"
 #include "tool/tool.h"
 
 static const char usage[] = "usage: srv6-sim COMMAND [OPTION]...\n"
                             "\n"
                             "  plan    the paths of every flow of a job, and their score\n"
+                            "  run     a scenario in virtual time, with the real agents\n"
                             "  figure  the paper's figures 1b, 1c and 2a\n"
                             "\n"
                             "srv6-sim COMMAND --help says more.\n";
@@ -20,6 +22,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"plan", plan_command},
+    {"run", run_command},
     {"figure", figure_command},
 };
 
