@@ -6,7 +6,8 @@
 //   1 baseline   every link alive and alike (sparse_baseline.c): flows, largest first, are coloured
 //                (colouring.h) with as many colours as there are columns. No flow is split. Equal
 //                flows load no link with more than the unsplit optimum; unequal ones load no link
-//                with more than the mean of the leaf's links and one flow (as LPT does).
+//                with more than the mean of the leaf's links and one flow, and go largest first to
+//                the least loaded column (LPT) where that is better still.
 //   2 repair     with the rates of now (sparse_repair.c): every link may carry what the goal allows
 //                (the largest cut; or, where links as good as ever carry more by the baseline, as
 //                much as these). Flows beyond that leave, and go whole to where there is room.

@@ -2,27 +2,21 @@
 // Where each flow goes on a fabric whose links all live and are alike: by colouring leaves' flows
 // with columns, largest flow first. In three tiers it is done twice: leaves' flows, those to other
 // regions and those within, are coloured with the leaves' uplinks; and then, for each uplink's
-// position, regions' flows with the cores behind it.
+// position, regions' flows with the cores behind it. Where sizes differ, the better of this and of
+// LPT (sparse_lpt.c) is taken.
 #include <errno.h>
 #include <stdlib.h>
 
 #include "colouring.h"
 #include "sparse_state.h"
 
-struct item {
-    uint64_t bytes;
-    uint32_t flow;
-    uint32_t src_leaf, dst_leaf;
-    bool far;
-};
-
 struct layout {
     const struct grid *grid;
-    struct item *items; // largest first
-    struct edge *edges; // for one colouring: of some of the items
-    uint32_t *members;  // by edge: its item
-    uint16_t *colours;  // by edge
-    uint16_t *uplinks;  // by item: the near column that its first link is
+    struct sparse_item *items; // largest first
+    struct edge *edges;        // for one colouring: of some of the items
+    uint32_t *members;         // by edge: its item
+    uint16_t *colours;         // by edge
+    uint16_t *uplinks;         // by item: the near column that its first link is
     uint32_t count;
     // By far column: the near column of its first link, the same at every leaf. NULL where the
     // fabric is too irregular for that: then far columns are coloured in one go.
@@ -32,8 +26,8 @@ struct layout {
 };
 
 static int compare_items(const void *left, const void *right) {
-    const struct item *a = left;
-    const struct item *b = right;
+    const struct sparse_item *a = left;
+    const struct sparse_item *b = right;
     if (a->bytes != b->bytes) {
         return a->bytes < b->bytes ? 1 : -1;
     }
@@ -48,7 +42,7 @@ static void list_items(struct layout *layout, const struct sparse_flow *flows) {
     const struct fabric *fabric = grid->fabric;
     bool sorted = true;
     for (uint32_t i = 0; i < layout->count; i++) {
-        struct item *item = &layout->items[i];
+        struct sparse_item *item = &layout->items[i];
         item->flow = i;
         item->bytes = flows[i].bytes;
         item->src_leaf = grid->leaf_index[fabric->ports[flows[i].src.i].leaf.i];
@@ -119,7 +113,7 @@ static void group_columns(struct layout *layout) {
 static int colour_members(struct layout *layout, uint32_t count, uint32_t colours, bool regions) {
     const struct grid *grid = layout->grid;
     for (uint32_t i = 0; i < count; i++) {
-        const struct item *item = &layout->items[layout->members[i]];
+        const struct sparse_item *item = &layout->items[layout->members[i]];
         layout->edges[i] =
             regions ? (struct edge){grid->regions[item->src_leaf], grid->regions[item->dst_leaf]}
                     : (struct edge){item->src_leaf, item->dst_leaf};
@@ -163,7 +157,7 @@ static int colour_group(struct layout *layout, uint32_t group) {
     }
     int rc = colour_members(layout, count, width, true);
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
-        const struct item *item = &layout->items[layout->members[i]];
+        const struct sparse_item *item = &layout->items[layout->members[i]];
         layout->columns[item->flow] = layout->behind[layout->colours[i]];
     }
     return rc;
@@ -185,13 +179,7 @@ static int colour_twice(struct layout *layout) {
     return rc;
 }
 
-static int lay_out(struct layout *layout, const struct sparse_flow *flows) {
-    if (layout->items == NULL || layout->edges == NULL || layout->members == NULL ||
-        layout->colours == NULL || layout->uplinks == NULL || layout->groups == NULL ||
-        layout->behind == NULL) {
-        return -ENOMEM;
-    }
-    list_items(layout, flows);
+static int colour_all(struct layout *layout) {
     for (uint32_t i = 0; i < layout->count; i++) {
         layout->columns[i] = ID_NONE;
     }
@@ -201,6 +189,36 @@ static int lay_out(struct layout *layout, const struct sparse_flow *flows) {
     }
     int rc = colour_space(layout, false);
     return rc == 0 ? colour_space(layout, true) : rc;
+}
+
+// Unequal flows go largest first to the least loaded column instead, where that is better.
+static int prefer_lpt(struct layout *layout) {
+    const struct sparse_items items = {.grid = layout->grid,
+                                       .list = layout->items,
+                                       .count = layout->count};
+    if (layout->count == 0 || items.list[0].bytes == items.list[items.count - 1].bytes) {
+        return 0;
+    }
+    double coloured, highest;
+    if (!sparse_highest(&items, layout->columns, &coloured) ||
+        !sparse_lpt(&items, layout->members, &highest)) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; highest < coloured && i < layout->count; i++) {
+        layout->columns[i] = layout->members[i];
+    }
+    return 0;
+}
+
+static int lay_out(struct layout *layout, const struct sparse_flow *flows) {
+    if (layout->items == NULL || layout->edges == NULL || layout->members == NULL ||
+        layout->colours == NULL || layout->uplinks == NULL || layout->groups == NULL ||
+        layout->behind == NULL) {
+        return -ENOMEM;
+    }
+    list_items(layout, flows);
+    int rc = colour_all(layout);
+    return rc == 0 ? prefer_lpt(layout) : rc;
 }
 
 static int find_columns(const struct grid *grid, const struct sparse_flow *flows, uint32_t count,

@@ -25,15 +25,6 @@ struct chain {
     uint32_t count;
 };
 
-static bool crosses(const struct sparse_way *way, uint32_t link) {
-    for (uint32_t i = 0; i < way->link_count; i++) {
-        if (way->links[i] == link) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static double link_room(const struct sparse_state *state, uint32_t link) {
     return state->limit[link] - state->load[link];
 }
@@ -49,7 +40,7 @@ static struct passage look(const struct sparse_state *state, const struct sparse
                            const struct sparse_way *to, uint64_t worth) {
     struct passage passage = {.room = (double)UINT64_MAX, .full = ID_NONE};
     for (uint32_t i = 0; i < to->link_count; i++) {
-        if (crosses(from, to->links[i])) {
+        if (sparse_crosses(from, to->links[i])) {
             continue;
         }
         double room = link_room(state, to->links[i]);
@@ -105,7 +96,8 @@ static bool add_step(struct chain *chain, uint32_t parent, uint32_t share, uint3
     struct sparse_way from, to;
     if (chain->count == STEPS_MAX || (bytes < worth && bytes < moved->bytes) ||
         !sparse_way(state, moved->flow, moved->column, &from) ||
-        !sparse_way(state, moved->flow, column, &to) || crosses(&to, chain->steps[parent].link) ||
+        !sparse_way(state, moved->flow, column, &to) ||
+        sparse_crosses(&to, chain->steps[parent].link) ||
         !sparse_may_part(state, moved->flow, column)) {
         return false;
     }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flows that fit nowhere whole. First they fill what room there is; then others give way
-// (sparse_chain.c). Both once within the level and once a little above. What is left then, if
-// anything, goes where it raises the highest load least.
+// (sparse_chain.c). Both first within the level, and then in steps above it, for what is left. If
+// anything is left at last, it goes where it raises the highest load least.
 #include <errno.h>
 #include <stdlib.h>
 
 #include "sparse_state.h"
 
-#define BISECTIONS 40
-#define SEARCH_BUDGET 4096 // links looked at in all, so that a hopeless fabric costs no seconds
+#define BISECTIONS 20
+#define SEARCH_BUDGET 4096 // links looked at in each step, so that a hopeless one costs no seconds
+
+static const double steps[] = {SPARSE_FINE, 1.005};
 
 struct column_room {
     uint32_t column;
@@ -52,8 +54,11 @@ static void fill(struct sparse_state *state, uint32_t flow, struct column_room *
     uint32_t count = list_rooms(state, flow, rooms, &total);
     qsort(rooms, count, sizeof rooms[0], compare_rooms);
     for (uint32_t i = 0; i < count && state->flows[flow].left > 0; i++) {
-        if (sparse_may_part(state, flow, rooms[i].column)) {
-            uint64_t bytes = sparse_fitting(state->flows[flow].left, rooms[i].room);
+        struct sparse_way way;
+        sparse_way(state, flow, rooms[i].column, &way);
+        double room = sparse_room(state, &way); // columns may share links
+        uint64_t bytes = sparse_fitting(state->flows[flow].left, room);
+        if (bytes >= sparse_worth(state, flow) && sparse_may_part(state, flow, rooms[i].column)) {
             sparse_put(state, flow, rooms[i].column, bytes);
         }
     }
@@ -61,43 +66,28 @@ static void fill(struct sparse_state *state, uint32_t flow, struct column_room *
 
 // ---- where others give way
 
-// The column's only full link, if that is alive and the column is worth a chain; else ID_NONE.
-// room: of its other links.
-static uint32_t only_full_link(const struct sparse_state *state, uint32_t flow, uint32_t column,
-                               double *room) {
+// Asks others to give way on each full link of the column's way. What they have left is of use even
+// where not all links could be relieved: another column may need it.
+static bool squeeze_in(struct sparse_state *state, uint32_t flow, uint32_t column) {
     struct sparse_way way;
     if (!sparse_may_part(state, flow, column) || !sparse_way(state, flow, column, &way)) {
-        return ID_NONE;
-    }
-    double worth = (double)sparse_worth(state, flow);
-    uint32_t full = ID_NONE;
-    *room = (double)UINT64_MAX;
-    for (uint32_t i = 0; i < way.link_count; i++) {
-        uint32_t link = way.links[i];
-        double here = state->limit[link] - state->load[link];
-        if (here >= worth) {
-            *room = here < *room ? here : *room;
-        } else if (full != ID_NONE || state->input->rate_bps[link] == 0) {
-            return ID_NONE;
-        } else {
-            full = link;
-        }
-    }
-    return full;
-}
-
-static bool squeeze_in(struct sparse_state *state, uint32_t flow, uint32_t column) {
-    double room;
-    uint32_t full = only_full_link(state, flow, column, &room);
-    if (full == ID_NONE) {
         return false;
     }
-    sparse_relieve(state, full, sparse_fitting(state->flows[flow].left, room));
-    struct sparse_way way;
-    sparse_way(state, flow, column, &way);
-    double found = sparse_room(state, &way);
-    uint64_t bytes = sparse_fitting(state->flows[flow].left, found);
-    if (bytes < sparse_worth(state, flow)) {
+    uint64_t worth = sparse_worth(state, flow);
+    uint64_t bytes = state->flows[flow].left;
+    for (uint32_t i = 0; i < way.link_count; i++) {
+        uint32_t link = way.links[i];
+        double room = state->limit[link] - state->load[link];
+        if (room < (double)worth) {
+            if (state->input->rate_bps[link] == 0 || !sparse_relieve(state, link, bytes)) {
+                return false;
+            }
+            room = state->limit[link] - state->load[link];
+        }
+        bytes = sparse_fitting(bytes, room);
+    }
+    bytes = sparse_fitting(bytes, sparse_room(state, &way));
+    if (bytes < worth) {
         return false;
     }
     sparse_put(state, flow, column, bytes);
@@ -120,13 +110,14 @@ static void squeeze(struct sparse_state *state, uint32_t flow) {
 
 // ---- in any case
 
-// The room of the flow's widest columns, as many as it may use, if links were loaded for `level_s`.
-static double room_at(const struct sparse_state *state, uint32_t flow, double level_s,
-                      struct column_room *rooms, uint32_t *count) {
-    *count = 0;
+// The column with the most room if links were loaded for `level_s`; the room is 0 when there is
+// none.
+static struct column_room widest_at(const struct sparse_state *state, uint32_t flow,
+                                    double level_s) {
+    struct column_room widest = {.column = ID_NONE};
     for (uint32_t i = 0; i < state->flows[flow].space->column_count; i++) {
         struct sparse_way way;
-        if (!sparse_way(state, flow, i, &way)) {
+        if (!sparse_may_part(state, flow, i) || !sparse_way(state, flow, i, &way)) {
             continue;
         }
         double least = (double)UINT64_MAX;
@@ -135,17 +126,11 @@ static double room_at(const struct sparse_state *state, uint32_t flow, double le
             double room = rate_bps > 0 ? level_s / 8 * rate_bps - state->load[way.links[j]] : 0;
             least = room < least ? room : least;
         }
-        if (least >= 1) {
-            rooms[(*count)++] = (struct column_room){.column = i, .room = least};
+        if (least > widest.room) {
+            widest = (struct column_room){.column = i, .room = least};
         }
     }
-    qsort(rooms, *count, sizeof rooms[0], compare_rooms);
-    *count = *count < state->input->parts_max ? *count : state->input->parts_max;
-    double total = 0;
-    for (uint32_t i = 0; i < *count; i++) {
-        total += rooms[i].room;
-    }
-    return total;
+    return widest;
 }
 
 static void take_all(struct sparse_state *state, uint32_t flow) {
@@ -156,32 +141,39 @@ static void take_all(struct sparse_state *state, uint32_t flow) {
     }
 }
 
-// Anew, at the lowest level with room for all of it, by bisection.
-static void settle(struct sparse_state *state, uint32_t flow, struct column_room *rooms) {
+// Anew, on the widest columns. False when the level has no room for all of it.
+static bool fill_at(struct sparse_state *state, uint32_t flow, double level_s) {
     take_all(state, flow);
     const struct sparse_state_flow *of = &state->flows[flow];
-    double bytes = (double)of->left;
-    uint32_t count;
+    uint64_t worth = sparse_worth(state, flow);
+    while (of->left > 0 && state->rc == 0) {
+        struct column_room widest = widest_at(state, flow, level_s);
+        uint64_t bytes = sparse_fitting(of->left, widest.room);
+        if (bytes < worth && bytes < of->left) {
+            return false;
+        }
+        sparse_put(state, flow, widest.column, bytes);
+    }
+    return true;
+}
+
+// At the lowest level with room for the flow, by bisection.
+static void settle(struct sparse_state *state, uint32_t flow) {
     double low = 0;
     double high = state->level_s > 0 ? state->level_s : 1;
-    while (room_at(state, flow, high, rooms, &count) < bytes) {
+    while (!fill_at(state, flow, high)) {
         low = high;
         high *= 2;
     }
     for (uint32_t i = 0; i < BISECTIONS; i++) {
         double middle = low + (high - low) / 2;
-        if (room_at(state, flow, middle, rooms, &count) < bytes) {
-            low = middle;
-        } else {
+        if (fill_at(state, flow, middle)) {
             high = middle;
+        } else {
+            low = middle;
         }
     }
-    room_at(state, flow, high, rooms, &count);
-    double worth = (double)sparse_worth(state, flow);
-    for (uint32_t i = 0; i < count && of->left > 0 && (i == 0 || rooms[i].room >= worth); i++) {
-        sparse_put(state, flow, rooms[i].column, sparse_fitting(of->left, rooms[i].room));
-    }
-    sparse_put(state, flow, rooms[0].column, of->left); // what rounding and worth have left
+    fill_at(state, flow, high);
 }
 
 // ---- all flows
@@ -237,6 +229,7 @@ static uint32_t list_cramped(const struct sparse_state *state, struct cramped *c
 static void split_within(struct sparse_state *state, double factor, struct cramped *cramped,
                          struct column_room *rooms) {
     sparse_set_limits(state, factor);
+    state->search_budget = SEARCH_BUDGET;
     uint32_t count = list_cramped(state, cramped, rooms);
     for (uint32_t i = 0; i < count; i++) {
         fill(state, cramped[i].flow, rooms);
@@ -255,14 +248,18 @@ int sparse_split(struct sparse_state *state) {
         free(rooms);
         return -ENOMEM;
     }
-    state->search_budget = SEARCH_BUDGET;
-    if (state->input->parts_max > 1) {
-        split_within(state, SPARSE_FINE, cramped, rooms);
-        split_within(state, SPARSE_COARSE, cramped, rooms);
-    }
     uint32_t count = list_cramped(state, cramped, rooms);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && state->input->parts_max > 1; i++) {
+        if (count > 0) {
+            split_within(state, steps[i], cramped, rooms);
+            count = list_cramped(state, cramped, rooms);
+        }
+    }
     for (uint32_t i = 0; i < count && state->rc == 0; i++) {
-        settle(state, cramped[i].flow, rooms);
+        settle(state, cramped[i].flow);
+    }
+    if (count > 0 && state->input->parts_max > 1) {
+        sparse_smooth(state);
     }
     free(cramped);
     free(rooms);

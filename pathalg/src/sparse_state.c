@@ -12,14 +12,14 @@
 
 // ---- ways and rooms
 
-bool sparse_way(const struct sparse_state *state, uint32_t flow, uint32_t column,
-                struct sparse_way *way) {
-    const struct sparse_state_flow *of = &state->flows[flow];
-    if (column >= of->space->column_count) {
+bool sparse_way_between(const struct grid *grid, uint32_t src_leaf, uint32_t dst_leaf,
+                        uint32_t column, struct sparse_way *way) {
+    const struct grid_space *space = grid_between(grid, src_leaf, dst_leaf);
+    if (column >= space->column_count) {
         return false;
     }
-    const struct grid_route *up = grid_route(of->space, of->src_leaf, column);
-    const struct grid_route *down = grid_route(of->space, of->dst_leaf, column);
+    const struct grid_route *up = grid_route(space, src_leaf, column);
+    const struct grid_route *down = grid_route(space, dst_leaf, column);
     if (up->link_count == 0 || down->link_count == 0) {
         return false;
     }
@@ -32,6 +32,21 @@ bool sparse_way(const struct sparse_state *state, uint32_t flow, uint32_t column
         way->links[up->link_count + i] = link_opposite(down->links[i]).i;
     }
     return true;
+}
+
+bool sparse_way(const struct sparse_state *state, uint32_t flow, uint32_t column,
+                struct sparse_way *way) {
+    const struct sparse_state_flow *of = &state->flows[flow];
+    return sparse_way_between(state->input->grid, of->src_leaf, of->dst_leaf, column, way);
+}
+
+bool sparse_crosses(const struct sparse_way *way, uint32_t link) {
+    for (uint32_t i = 0; i < way->link_count; i++) {
+        if (way->links[i] == link) {
+            return true;
+        }
+    }
+    return false;
 }
 
 double sparse_room(const struct sparse_state *state, const struct sparse_way *way) {

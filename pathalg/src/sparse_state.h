@@ -11,14 +11,25 @@
 
 #define SPARSE_LINKS_MAX 4 // between switches, of one path
 #define SPARSE_WORTH 256   // a part smaller than 1/256 of its flow is not worth a rule
-#define SPARSE_FINE                                                                                \
-    1.0009765625            // limits are above the level by 1/1024, so that parts are not
-                            // chased for rounding's sake
-#define SPARSE_COARSE 1.005 // and by as much where room is short
+// Limits are above the level by 1/1024, so that parts are not chased for rounding's sake.
+#define SPARSE_FINE 1.0009765625
 
 struct sparse_baseline {
     uint32_t *column; // by flow
     uint32_t flow_count;
+};
+
+// Flows as the baseline looks at them, largest first.
+struct sparse_item {
+    uint64_t bytes;
+    uint32_t flow;
+    uint32_t src_leaf, dst_leaf;
+    bool far;
+};
+struct sparse_items {
+    const struct grid *grid;
+    struct sparse_item *list;
+    uint32_t count;
 };
 
 struct sparse_way {
@@ -56,14 +67,24 @@ struct sparse_state {
     int rc; // -ENOMEM once a share could not be added
 };
 
+// The links of the way between two leaves over a column; false where there is none.
+bool sparse_way_between(const struct grid *grid, uint32_t src_leaf, uint32_t dst_leaf,
+                        uint32_t column, struct sparse_way *way);
+
+// ---- baseline: largest first to the least loaded column; by flow. False: no memory.
+bool sparse_lpt(const struct sparse_items *items, uint32_t *columns, double *highest);
+// The bytes of the most loaded link, as if all links were alike. False: no memory.
+bool sparse_highest(const struct sparse_items *items, const uint32_t *columns, double *highest);
+
 // Everything on its baseline column, whether that lives or not. -ENOMEM.
 int sparse_state_init(struct sparse_state *state, const struct sparse_input *input,
                       const struct sparse_baseline *baseline);
 void sparse_state_fini(struct sparse_state *state);
 
-// The links of a flow's way over a column; false where there is none.
+// The same for a flow.
 bool sparse_way(const struct sparse_state *state, uint32_t flow, uint32_t column,
                 struct sparse_way *way);
+bool sparse_crosses(const struct sparse_way *way, uint32_t link);
 // The bytes that fit on every link of the way; negative or 0: none.
 double sparse_room(const struct sparse_state *state, const struct sparse_way *way);
 // The first column from `first` on and round whose links all live; ID_NONE: none.
@@ -90,5 +111,7 @@ int sparse_split(struct sparse_state *state);
 // Makes room for up to `bytes` more on the link by moving parts of other flows to other columns,
 // along a chain where these are full, too. False when nothing gave way.
 bool sparse_relieve(struct sparse_state *state, uint32_t link, uint64_t bytes);
+// Lowers the highest loads by moving parts, in small steps.
+void sparse_smooth(struct sparse_state *state);
 
 #endif
