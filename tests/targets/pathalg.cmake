@@ -4,7 +4,7 @@ if(TARGET pathalg)
   target_include_directories(path_fixture PUBLIC support)
   target_link_libraries(path_fixture PUBLIC pathalg PRIVATE srv6_options)
 
-  foreach(source algorithm ecmp ethereal qp_scaling spray)
+  foreach(source adaptive algorithm ecmp ethereal qp_scaling spray)
     srv6_test(test_${source} LABEL unit SOURCES unit/test_${source}.c LIBRARIES pathalg)
   endforeach()
   foreach(source adaptive_plan backup candidates dense dense_place path pieces plan score spread tally weighted)
