@@ -129,7 +129,10 @@ static void draw_legend(const struct canvas *canvas, unsigned series) {
 
 static void draw_note(const struct canvas *canvas, const struct chart_note *note) {
     const struct svg_font font = {.size = 12, .colour = RED};
-    const struct svg_font below = {.size = 12, .colour = RED, .anchor = SVG_MIDDLE};
+    const struct svg_font above = {.size = 12,
+                                   .colour = RED,
+                                   .anchor = SVG_MIDDLE,
+                                   .outlined = true};
     const struct svg_stroke dashed = {.colour = RED, .width = 1.5, .dashed = true};
     double y = y_of(canvas, note->value);
     if (note->label < 0) {
@@ -144,7 +147,7 @@ static void draw_note(const struct canvas *canvas, const struct chart_note *note
     const struct svg_stroke stroke = {.colour = RED, .width = 3};
     svg_line(canvas->svg, (struct svg_point){x - half, y}, (struct svg_point){x + half, y},
              &stroke);
-    svg_text(canvas->svg, (struct svg_point){x, y - 6}, &below, note->text);
+    svg_text(canvas->svg, (struct svg_point){x, y - 6}, &above, note->text);
 }
 
 int chart_write(const struct chart *chart, const char *file) {

@@ -55,18 +55,31 @@ static void setting_fini(struct setting *setting) {
     job_fini(&setting->job);
 }
 
-static int add_parts(struct fluid *fluid, const struct plan *plan) {
-    for (uint32_t i = 0; i < plan->part_count; i++) {
-        const struct plan_part *part = &plan->parts[i];
+// Every flow weighs the same, and its parts share its weight by their bytes, as evenly loaded QPs
+// do.
+static int add_flow(struct fluid *fluid, const struct plan *plan, const struct plan_flow *flow) {
+    for (uint32_t i = 0; i < flow->part_count; i++) {
+        const struct plan_part *part = &plan->parts[flow->first_part + i];
         fluid_id id;
-        int rc = part->bytes > 0 ? fluid_add(fluid, part->path.links, part->path.link_count,
-                                             part->bytes, part->path.link_count, &id)
-                                 : 0;
+        if (part->bytes == 0) {
+            continue;
+        }
+        int rc = fluid_add(fluid, part->path.links, part->path.link_count, part->bytes,
+                           part->path.link_count, &id);
         if (rc != 0) {
             return rc;
         }
+        fluid_weigh(fluid, id, (double)part->bytes / (double)flow->bytes);
     }
     return 0;
+}
+
+static int add_parts(struct fluid *fluid, const struct plan *plan) {
+    int rc = 0;
+    for (uint32_t i = 0; i < plan->flow_count && rc == 0; i++) {
+        rc = add_flow(fluid, plan, &plan->flows[i]);
+    }
+    return rc;
 }
 
 static int add_plans(struct fluid *fluid, const struct plan_input *input, struct error *error) {
@@ -90,9 +103,10 @@ static int add_plans(struct fluid *fluid, const struct plan_input *input, struct
 
 // A part's tag is the length of its path.
 static void on_done(void *context, uint64_t links, uint64_t done_at_ns) {
-    uint64_t *last_ns = context;
+    struct cct *cct = context;
     uint64_t arrived_ns = done_at_ns + links * CCT_LINK_LATENCY_NS;
-    *last_ns = arrived_ns > *last_ns ? arrived_ns : *last_ns;
+    cct->drained_ns = done_at_ns > cct->drained_ns ? done_at_ns : cct->drained_ns;
+    cct->cct_ns = arrived_ns > cct->cct_ns ? arrived_ns : cct->cct_ns;
 }
 
 static void set_rates(struct fluid *fluid, const struct cct_case *cct_case) {
@@ -102,7 +116,7 @@ static void set_rates(struct fluid *fluid, const struct cct_case *cct_case) {
     }
 }
 
-int cct_measure(const struct cct_case *cct_case, uint64_t *cct_ns, struct error *error) {
+int cct_measure(const struct cct_case *cct_case, struct cct *out, struct error *error) {
     struct setting setting = {0};
     struct fluid *fluid = fluid_open(fabric_link_count(cct_case->fabric));
     if (fluid == NULL || setting_init(&setting, cct_case) != 0) {
@@ -110,17 +124,17 @@ int cct_measure(const struct cct_case *cct_case, uint64_t *cct_ns, struct error 
         return error_set(error, -ENOMEM, "out of memory");
     }
     set_rates(fluid, cct_case);
-    uint64_t last_ns = 0;
+    struct cct cct = {0};
     int rc = add_plans(fluid, &setting.input, error);
     while (rc == 0 && fluid_part_count(fluid) > 0) {
         uint64_t next_ns = fluid_next_at_ns(fluid);
         assert(next_ns != NEVER_NS); // beliefs are the truth here, so nothing stalls
-        fluid_advance(fluid, next_ns, on_done, &last_ns);
+        fluid_advance(fluid, next_ns, on_done, &cct);
     }
     setting_fini(&setting);
     fluid_close(fluid);
     if (rc == 0) {
-        *cct_ns = last_ns;
+        *out = cct;
     }
     return rc;
 }

@@ -19,9 +19,14 @@ struct cct_case {
     uint64_t bytes; // per rank
 };
 
+struct cct {
+    uint64_t drained_ns; // all bytes have left the last link
+    uint64_t cct_ns;     // and have arrived
+};
+
 // -ENOMEM, -EINVAL (unknown algorithm), each with the reason.
-int cct_measure(const struct cct_case *cct_case, uint64_t *cct_ns, struct error *error);
-// No plan finishes sooner: the larger of the bounds by links between switches and of hosts.
+int cct_measure(const struct cct_case *cct_case, struct cct *out, struct error *error);
+// No plan drains sooner: the larger of the bounds by links between switches and of hosts.
 int cct_bound(const struct cct_case *cct_case, uint64_t *bound_ns, struct error *error);
 
 #endif

@@ -26,7 +26,11 @@ static const uint64_t all_sizes[] = {MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB
 static const struct {
     uint64_t bytes;
     double vs_spray;
-} reported[] = {{64 * MIB, -0.371}, {1024 * MIB, -0.216}};
+    const char *text;
+} reported[] = {
+    {64 * MIB, -0.371, "paper: -37.1 %"},
+    {1024 * MIB, -0.216, "paper: -21.6 %"},
+};
 
 struct times {
     const struct figure_options *options;
@@ -36,8 +40,9 @@ struct times {
     unsigned algorithm_count;
     const uint64_t *sizes;
     unsigned size_count;
-    uint64_t cct_ns[FIGURE_SIZES_MAX][FIGURE_ALGORITHMS_MAX];
-    uint64_t spray_ns[FIGURE_SIZES_MAX], bound_ns[FIGURE_SIZES_MAX];
+    struct cct cct[FIGURE_SIZES_MAX][FIGURE_ALGORITHMS_MAX];
+    struct cct spray[FIGURE_SIZES_MAX];
+    uint64_t bound_ns[FIGURE_SIZES_MAX];
 };
 
 static void complain(void *context, const struct error *error) {
@@ -110,14 +115,14 @@ static int measure_size(struct times *times, unsigned size, struct error *error)
     };
     int rc = cct_bound(&cct_case, &times->bound_ns[size], error);
     if (rc == 0) {
-        rc = cct_measure(&cct_case, &times->spray_ns[size], error);
+        rc = cct_measure(&cct_case, &times->spray[size], error);
     }
     for (unsigned i = 0; i < times->algorithm_count && rc == 0; i++) {
         cct_case.algorithm = times->algorithms[i];
         if (strcmp(cct_case.algorithm, "spray") == 0) {
-            times->cct_ns[size][i] = times->spray_ns[size];
+            times->cct[size][i] = times->spray[size];
         } else {
-            rc = cct_measure(&cct_case, &times->cct_ns[size][i], error);
+            rc = cct_measure(&cct_case, &times->cct[size][i], error);
         }
     }
     return rc;
@@ -142,12 +147,12 @@ static double against(uint64_t ns, uint64_t other_ns) {
 
 // The least against spraying that is possible.
 static double limit(const struct times *times, unsigned size) {
-    return against(times->bound_ns[size], times->spray_ns[size]);
+    return against(times->bound_ns[size], times->spray[size].drained_ns);
 }
 
 static void json_row(struct json_writer *writer, const struct times *times, unsigned size,
                      unsigned algorithm) {
-    uint64_t cct_ns = times->cct_ns[size][algorithm];
+    uint64_t cct_ns = times->cct[size][algorithm].cct_ns;
     writer_open(writer, '{');
     writer_key(writer, "bytes");
     writer_u64(writer, times->sizes[size]);
@@ -156,7 +161,7 @@ static void json_row(struct json_writer *writer, const struct times *times, unsi
     writer_key(writer, "cct_ns");
     writer_u64(writer, cct_ns);
     writer_key(writer, "vs_spray");
-    writer_real(writer, against(cct_ns, times->spray_ns[size]));
+    writer_real(writer, against(cct_ns, times->spray[size].cct_ns));
     writer_key(writer, "vs_bound");
     writer_real(writer, against(cct_ns, times->bound_ns[size]));
     writer_close(writer, '}');
@@ -229,11 +234,11 @@ static int print_table(const struct times *times) {
             tool_format_bytes(times->sizes[i], bytes);
             tool_table_cell(table, "%s", bytes);
             tool_table_cell(table, "%s", times->algorithms[j]);
-            tool_table_cell(table, "%.1f us", (double)times->cct_ns[i][j] / 1e3);
+            tool_table_cell(table, "%.1f us", (double)times->cct[i][j].cct_ns / 1e3);
             tool_table_cell(table, "%+.2f %%",
-                            100 * against(times->cct_ns[i][j], times->spray_ns[i]));
+                            100 * against(times->cct[i][j].cct_ns, times->spray[i].cct_ns));
             tool_table_cell(table, "%+.2f %%",
-                            100 * against(times->cct_ns[i][j], times->bound_ns[i]));
+                            100 * against(times->cct[i][j].cct_ns, times->bound_ns[i]));
         }
     }
     int code = figure_print_table(table);
@@ -248,6 +253,7 @@ struct plot {
     const char *labels[FIGURE_SIZES_MAX];
     double values[FIGURE_ALGORITHMS_MAX][FIGURE_SIZES_MAX];
     struct chart_series series[FIGURE_ALGORITHMS_MAX];
+    char subtitle[NAME_SIZE + 64];
     struct chart_note notes[3];
     unsigned note_count;
 };
@@ -257,7 +263,7 @@ static void fill_series(const struct times *times, struct plot *plot) {
         tool_format_bytes(times->sizes[i], plot->label_texts[i]);
         plot->labels[i] = plot->label_texts[i];
         for (unsigned j = 0; j < times->algorithm_count; j++) {
-            plot->values[j][i] = 1 + against(times->cct_ns[i][j], times->spray_ns[i]);
+            plot->values[j][i] = 1 + against(times->cct[i][j].cct_ns, times->spray[i].cct_ns);
         }
     }
     for (unsigned j = 0; j < times->algorithm_count; j++) {
@@ -272,7 +278,7 @@ static void fill_notes(const struct times *times, struct plot *plot) {
         for (size_t j = 0; j < sizeof reported / sizeof reported[0]; j++) {
             if (times->sizes[i] == reported[j].bytes && plot->note_count < 3) {
                 plot->notes[plot->note_count++] =
-                    (struct chart_note){"reported", 1 + reported[j].vs_spray, (int)i};
+                    (struct chart_note){reported[j].text, 1 + reported[j].vs_spray, (int)i};
             }
         }
     }
@@ -282,11 +288,12 @@ static int write_plot(const struct times *times) {
     struct plot plot = {.note_count = 0};
     fill_series(times, &plot);
     fill_notes(times, &plot);
+    snprintf(plot.subtitle, sizeof plot.subtitle, "%u hosts of %s, %s", times->fabric->host_count,
+             times->fabric->name,
+             is_half_link(times) ? "half of leaf0-spine0 left" : "nothing broken");
     const struct chart chart = {
-        .title = is_half_link(times) ? "AlltoAll with half of one link left" : "AlltoAll",
-        .subtitle = is_half_link(times)
-                        ? "128 hosts below 8 leaves and 8 spines, 400G; leaf0-spine0 at half"
-                        : "128 hosts below 8 leaves and 8 spines, 400G; nothing broken",
+        .title = "Completion time of an AlltoAll",
+        .subtitle = plot.subtitle,
         .x_title = "bytes per rank",
         .y_title = "completion time / that of spraying",
         .labels = plot.labels,

@@ -73,6 +73,9 @@ void svg_text(struct svg *svg, struct svg_point at, const struct svg_font *font,
     if (font->bold) {
         fputs(" font-weight=\"bold\"", svg->out);
     }
+    if (font->outlined) {
+        fputs(" stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\"", svg->out);
+    }
     if (font->upwards) {
         fprintf(svg->out, " transform=\"rotate(-90 %.2f %.2f)\"", at.x, at.y);
     }

@@ -22,7 +22,9 @@ struct svg_font {
     double size;
     const char *colour;
     enum svg_anchor anchor;
-    bool bold, upwards; // upwards: turned by 90 degrees
+    bool bold;
+    bool upwards;  // turned by 90 degrees
+    bool outlined; // in white, to be read above other things
 };
 
 // NULL: the file cannot be written (errno).
