@@ -33,21 +33,23 @@ struct dense_rows {
     struct lack *lacks;                 // one pair's columns
 };
 
-static struct dense_group group_of(const struct grid *grid, uint32_t leaf, uint64_t most) {
-    uint32_t size = most < 1 ? 1 : most > grid->leaf_count ? grid->leaf_count : (uint32_t)most;
-    uint32_t first = leaf - leaf % size;
-    uint32_t rest = grid->leaf_count - first;
-    return (struct dense_group){first, rest < size ? rest : size};
+// The group, cut in pieces of at most `most` leaves, as far as it goes.
+static struct dense_group piece_of(const struct dense_group *group, uint32_t leaf, uint64_t most) {
+    uint64_t size = most < 1 ? 1 : most > group->leaf_count ? group->leaf_count : most;
+    uint32_t first = leaf - (leaf - group->first_leaf) % (uint32_t)size;
+    uint32_t rest = group->first_leaf + group->leaf_count - first;
+    return (struct dense_group){first, rest < size ? rest : (uint32_t)size};
 }
 
 struct dense_group dense_group_of(const struct grid *grid, uint32_t leaf) {
+    const struct dense_group all = {0, grid->leaf_count};
     uint64_t row = (uint64_t)grid->leaf_count * (grid->column_max > 0 ? grid->column_max : 1);
-    return group_of(grid, leaf, GROUP_CELLS_MAX / row);
+    return piece_of(&all, leaf, GROUP_CELLS_MAX / row);
 }
 
-struct dense_group dense_flow_group_of(const struct grid *grid, uint32_t leaf,
+struct dense_group dense_flow_group_of(const struct dense_group *group, uint32_t leaf,
                                        uint32_t flows_per_leaf) {
-    return group_of(grid, leaf, GROUP_FLOWS_MAX / (flows_per_leaf > 0 ? flows_per_leaf : 1));
+    return piece_of(group, leaf, GROUP_FLOWS_MAX / (flows_per_leaf > 0 ? flows_per_leaf : 1));
 }
 
 // ---- the pairs of a group in their order

@@ -66,9 +66,9 @@ struct dense_flow {
     uint64_t bytes;              // all together below 2^62
     uint32_t column;             // out; ID_NONE when unreachable
 };
-// How many leaves of so many flows to place together: a few, for a flow that exceeds a column's
-// share of its pair is made up for by other leaves.
-struct dense_group dense_flow_group_of(const struct grid *grid, uint32_t leaf,
+// The part of a group to place together, for leaves of so many flows: a few of them, for a flow
+// that exceeds a column's share of its pair is made up for by other leaves.
+struct dense_group dense_flow_group_of(const struct dense_group *group, uint32_t leaf,
                                        uint32_t flows_per_leaf);
 // All flows of the group's leaves, in an order on which all agents agree. base and now may be one
 // array. -ENOMEM; flows are untouched then.

@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Unequal flows of a whole group are placed together up to about so many; beyond that each leaf's
-// alone, which have many flows for each link then.
-#define JOINT_FLOWS_MAX 32768U
-
 static size_t cell_count(const struct grid *grid, const struct dense_group *group) {
     return (size_t)group->leaf_count * grid->leaf_count * grid->column_max;
 }
@@ -131,7 +127,8 @@ static struct dense_group joint_group(const struct view *view, const struct grid
                                       const struct shape *shape, uint32_t leaf) {
     uint64_t sources = sum_of(&shape->sources[view->group.first_leaf], view->group.leaf_count);
     uint64_t flows = sources * sum_of(shape->destinations, grid->leaf_count);
-    return flows <= JOINT_FLOWS_MAX ? view->group : (struct dense_group){leaf, 1};
+    uint64_t each = flows / view->group.leaf_count;
+    return dense_flow_group_of(&view->group, leaf, each < UINT32_MAX ? (uint32_t)each : UINT32_MAX);
 }
 
 static int find_list(struct view *view, const struct view_input *input, uint32_t job, uint32_t leaf,
