@@ -2,6 +2,7 @@
 // Fleets whose hosts have several ports, in rails and in planes, in virtual time: every flow is
 // steered, none is lost for long when a link of its plane is cut, and all return when it heals.
 // SEED= draws other links.
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -237,6 +238,37 @@ static void the_trees_of_a_job_are_steered_on_rails_and_planes(void **state) {
     }
 }
 
+static void a_job_too_large_to_pass_on_is_refused_with_a_sentence(void **state) {
+    (void)state;
+    static struct job_pair pairs[JOB_PAIRS_MAX];
+    struct fleet *fleet = open_with_job(&dual_plane, COLLECTIVE_RING);
+    struct job job = {.name = "large", .all_ranks = true, .collective_count = 2};
+    for (uint32_t i = 0; i < JOB_PAIRS_MAX; i++) {
+        pairs[i] = (struct job_pair){i % 8, (i + 1) % 8};
+    }
+    job.collectives[0] = (struct collective){.type = COLLECTIVE_PAIRS,
+                                             .bytes = 1,
+                                             .pairs = pairs,
+                                             .pair_count = JOB_PAIRS_MAX};
+    job.collectives[1] = job.collectives[0];
+    struct error error = {0};
+    assert_int_equal(fleet_submit(fleet, 1, &job, &error), -EMSGSIZE);
+    assert_string_equal(error.text,
+                        "job large: its lists (ranks, pairs, matrix, weights) take more "
+                        "than the 262144 bytes that agents pass on");
+    // Nor one whose weights are for other ranks than the fabric has.
+    uint32_t weights[3] = {1, 1, 1};
+    job.collective_count = 1;
+    job.collectives[0] = (struct collective){.type = COLLECTIVE_ALLTOALLV,
+                                             .bytes = 1,
+                                             .weights = weights,
+                                             .weight_count = 3};
+    assert_int_equal(fleet_submit(fleet, 1, &job, &error), -EINVAL);
+    assert_string_equal(error.text,
+                        "large: collective 0: weights for 3 ranks, fixture has 12 ports");
+    fleet_close(fleet);
+}
+
 int main(void) {
     const char *text = getenv("SEED");
     seed = text != NULL ? strtoull(text, NULL, 0) : 1;
@@ -247,6 +279,7 @@ int main(void) {
         cmocka_unit_test(planes_reroute_around_a_cut_link),
         cmocka_unit_test(a_pair_across_planes_leaves_by_the_port_in_the_others_plane),
         cmocka_unit_test(the_trees_of_a_job_are_steered_on_rails_and_planes),
+        cmocka_unit_test(a_job_too_large_to_pass_on_is_refused_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
