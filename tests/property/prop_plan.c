@@ -64,11 +64,13 @@ static void random_failures(struct rng *rng, struct path_fixture *fixture) {
 }
 
 static void random_fixture(struct rng *rng, struct path_fixture *fixture) {
-    static const char *const algorithms[] = {"ecmp", "ethereal", "shared", "spray"};
+    static const char *const algorithms[] = {"adaptive", "ecmp",         "ethereal",
+                                             "flowlet",  "qp-scaling",   "shared",
+                                             "spray",    "spray-random", "weighted"};
     random_fabric(rng, fixture);
     random_job(rng, fixture);
     random_failures(rng, fixture);
-    fixture->input.algorithm = algorithms[rng_below(rng, 4)];
+    fixture->input.algorithm = algorithms[rng_below(rng, sizeof algorithms / sizeof algorithms[0])];
 }
 
 static struct plan plan_of(const struct plan_input *input, uint32_t host) {
