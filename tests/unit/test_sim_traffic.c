@@ -62,14 +62,16 @@ static void what_cannot_arrive_is_counted_and_does_not_raise_a_bound(void **stat
     fixture_cut(&fixture, "leaf0>spine0");
     fixture_cut(&fixture, "spine1>leaf1"); // so leaf0 reaches leaf1 no more
     fixture_cut(&fixture, "leaf2>h5");
+    fixture_cut(&fixture, "h3>leaf1");
     struct traffic *traffic = open_traffic(&fixture, NULL);
-    assert_int_equal(traffic->unreachable_count, 4 + 5);
+    assert_int_equal(traffic->unreachable_count, 4 + 5 + 4);
     assert_int_equal(traffic->paths[0 * 3 + 1], 0);
     assert_int_equal(traffic->paths[0 * 3 + 2], 1);
     assert_int_equal(traffic->paths[1 * 3 + 0], 2);
     assert_int_equal(traffic->bytes[0 * 3 + 1], 0);
     assert_int_equal(traffic->sent[0], 2 << 20); // h1 and h4
     assert_int_equal(traffic->received[5], 0);
+    assert_int_equal(traffic->sent[3], 0);
     traffic_close(traffic);
     fixture_close(&fixture);
 }
