@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent_shell/config.h"
+#include "pathalg/algorithm.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     }
     assert(config.fabric[0] == '/' && config.listen[0] != '\0' && config.advertise[0] != '\0');
-    assert(config.socket[0] != '\0' && config.algorithm[0] != '\0' && config.nic_driver[0] != '\0');
+    assert(config.socket[0] != '\0' && algorithm_find(config.algorithm) != NULL &&
+           config.nic_driver[0] != '\0');
     assert(config.port_count <= HOST_PORTS_MAX && config.seed_count <= CONFIG_SEEDS_MAX);
     assert(config.probe_interval_ns > 0 && config.loss_threshold > 0);
     assert(config.up_hold_ns <= config.up_hold_max_ns);

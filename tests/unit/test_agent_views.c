@@ -134,11 +134,12 @@ static void status_has_every_key_with_its_type(void **state) {
     (void)state;
     json_t *out = ask("status", NULL);
     expect(out, "host:s version:s uptime_ns:i healthy:b reason:sn joined:b fabric:o members:o "
-                "links:o jobs:i flows:o nic:o probe:o gossip:o alarms:a");
+                "links:o jobs:i flows:o plan:o nic:o probe:o gossip:o alarms:a");
     expect(json_object_get(out, "fabric"), "name:s generation:i digest:s held_generation:i");
     expect(json_object_get(out, "members"), "alive:i suspect:i dead:i left:i");
     expect(json_object_get(out, "links"), "total:i down:i drained:i own_down:i");
     expect(json_object_get(out, "flows"), "total:i steered:i backup:i plain:i local:i");
+    expect(json_object_get(out, "plan"), "version:i problem_count:i problems:a");
     expect(json_object_get(out, "nic"),
            "driver:s ports:a encapsulated:i decapsulated:i plain_roce:i");
     expect(at(json_object_get(out, "nic"), "ports", 0), "port:s device:s rules:i encaps:i");

@@ -47,6 +47,7 @@ int engine_open(const struct engine_config *config, struct fabric *fabric, uint6
     }
     engine->config = *config;
     engine->now_ns = now_ns;
+    engine->plan_version = plans_own_version(engine);
     engine->retry_nic_at_ns = NEVER_NS;
     engine->housekeeping_at_ns = now_ns + HOUSEKEEPING_NS;
     rc = gossip_open(&config->gossip, now_ns, &engine->gossip, error);
@@ -124,7 +125,7 @@ static int change_config(struct engine *engine, const struct engine_config *conf
     engine->config.up_hold_max_ns = config->up_hold_max_ns;
     if (strcmp(engine->config.algorithm, config->algorithm) != 0) {
         memcpy(engine->config.algorithm, config->algorithm, sizeof engine->config.algorithm);
-        engine->beliefs_changed = true;
+        engine->plans_stale = engine->beliefs_changed = true;
     }
     return 0;
 }

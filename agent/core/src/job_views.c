@@ -59,10 +59,19 @@ static int compare_views(const void *left, const void *right) {
     return strcmp(a->record->job.name, b->record->job.name);
 }
 
-// A job of an algorithm that this version does not know is not planned here, so that it takes no
-// other job's plan with it.
-static bool is_plannable(const struct job *job) {
-    return !job->removed && (job->algorithm[0] == '\0' || algorithm_find(job->algorithm) != NULL);
+// A job of an algorithm that the plan version does not know is not planned, here nor by those whose
+// version it is, so that it takes no other job's plan with it.
+static bool is_plannable(struct engine *engine, const struct job *job) {
+    if (job->removed || plans_algorithm(engine, job) != NULL) {
+        return !job->removed;
+    }
+    if (algorithm_find(job->algorithm) != NULL) {
+        engine_note(engine, NOTE_WARNING, "algorithm_waits", job->name,
+                    "job %s wants algorithm %s, which plans of version %u do not know: its flows "
+                    "leave plain until all members plan with a higher one",
+                    job->name, job->algorithm, engine->plan_version);
+    }
+    return false;
 }
 
 void jobs_resolve(struct engine *engine) {
@@ -74,7 +83,7 @@ void jobs_resolve(struct engine *engine) {
     }
     for (uint32_t i = 0; i < engine->record_count; i++) {
         const struct job_record *record = engine->records[i];
-        if (job_winner(engine, record->job.name) == record && is_plannable(&record->job) &&
+        if (job_winner(engine, record->job.name) == record && is_plannable(engine, &record->job) &&
             init_view(engine, record, &engine->jobs[engine->job_count]) == 0) {
             engine->job_count++;
         }

@@ -172,7 +172,7 @@ static void believe(struct engine *engine) {
     apply_capacities(engine);
     for (uint32_t i = 0; i < link_count; i++) {
         if (!same_belief(&before[i], &engine->beliefs[i])) {
-            engine->beliefs_changed = true;
+            engine->beliefs_changed = engine->rates_changed = true;
             note_belief(engine, (link_id){i}, &before[i]);
         }
     }
@@ -184,6 +184,7 @@ void judge(struct engine *engine) {
     if (hosts_changed || engine->orders_changed) {
         learn_adopt_orders(engine);
         fabric_try_activate(engine);
+        plans_choose_version(engine);
     }
     if (hosts_changed || engine->jobs_changed) {
         jobs_succeed(engine);
@@ -191,7 +192,7 @@ void judge(struct engine *engine) {
     if (engine->jobs_changed) {
         jobs_resolve(engine);
         jobs_bind(engine);
-        engine->beliefs_changed = true;
+        engine->plans_stale = engine->beliefs_changed = true;
     }
     bool avoid_changed = engine->own_verdict_changed;
     if (hosts_changed || engine->evidence_changed || engine->orders_changed) {

@@ -12,6 +12,7 @@
 
 void route_fini(struct router *router) {
     plan_fini(&router->plan);
+    planner_close(router->planner);
     free(router->parts);
     free(router->steers);
     for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++) {

@@ -3,7 +3,7 @@
 //
 //   learn.c, orders.c, jobs.c, bindings.c    members, evidence, orders, jobs    <- gossip, commands
 //   judge.c, monitors.c, prober*.c, walk.c   beliefs, elected targets, probes   <- evidence,
-//   members, orders job_views.c, steer.c, buckets.c, route.c, rules.c, nic_reports.c
+//   members, orders job_views.c, plans.c, steer.c, buckets.c, route.c, rules.c, nic_reports.c
 //                                            plan, paths in use, rules          <- beliefs, own
 //                                            verdicts, jobs
 //   tell.c                                   own records in the gossip core     <- own verdicts,
@@ -115,8 +115,16 @@ struct steer {
     bool qps_changed; // buckets are to be assigned anew
 };
 
+struct plan_problems_list {
+    uint32_t count; // also of those without a text here
+    char texts[ENGINE_PROBLEMS_MAX][ERROR_TEXT_SIZE];
+};
+
 struct router {
     struct plan plan;
+    struct planner *planner; // NULL until the first plan
+    struct plan_problems_list problems;
+    uint64_t problems_hash;
     struct steer_part *parts; // one per plan part
     struct steer *steers;     // sorted by (src, dst)
     uint32_t steer_count;
@@ -159,12 +167,15 @@ struct engine {
 
     struct job_view *jobs; // sorted by name
     uint32_t job_count;
+    uint32_t plan_version; // the lowest of all live members
     struct router router;
     struct told_link *told; // by directed link
 
     // What a stage left for the next to redo.
     bool hosts_changed, evidence_changed, orders_changed, jobs_changed; // -> judge
     bool own_verdict_changed, beliefs_changed;                          // -> route, tell
+    bool plans_stale;   // what plans depend on besides beliefs has changed -> route
+    bool rates_changed; // what links can carry has -> route
     bool facts_changed; // own facts must be told again
     bool leaving;
     bool holding; // adopted rules stay until the facts are in
@@ -229,6 +240,14 @@ void judge_on_verdict(void *context, link_id link, enum probe_state from, enum p
 void route(struct engine *engine);
 void route_program(struct engine *engine); // the wanted rules from the paths in use
 int steer_replan(struct engine *engine);   // -ENOMEM, -EINVAL: the old plan stays
+// plans.c
+uint32_t plans_own_version(const struct engine *engine);
+// The lowest version among live members that say one.
+void plans_choose_version(struct engine *engine);
+// A job's own algorithm, else this agent's default, else that of the plan version; NULL: its own is
+// none that the version knows.
+const struct algorithm *plans_algorithm(const struct engine *engine, const struct job *job);
+int plans_make(struct engine *engine, struct plan *plan); // -ENOMEM
 void steer_assign_buckets(struct steer *steer);
 void route_fini(struct router *router);
 void route_learn_qps(struct engine *engine, const struct engine_port_qps *event);

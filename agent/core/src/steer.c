@@ -9,43 +9,6 @@
 #include "pathalg/candidates.h"
 #include "state.h"
 
-static bool *decap_ready_ports(const struct engine *engine) {
-    const struct fabric *fabric = engine->fabric;
-    bool *ready = calloc(fabric->port_count, sizeof *ready);
-    for (uint32_t i = 0; ready != NULL && i < fabric->port_count; i++) {
-        const struct host_view *host = &engine->hosts[fabric->ports[i].host.i];
-        ready[i] = host->has_facts && host->facts.decap_ready;
-    }
-    return ready;
-}
-
-static int make_plan(const struct engine *engine, struct plan *plan) {
-    struct plan_job *jobs = calloc(engine->job_count > 0 ? engine->job_count : 1, sizeof *jobs);
-    bool *ready = decap_ready_ports(engine);
-    if (jobs == NULL || ready == NULL) {
-        free(jobs);
-        free(ready);
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < engine->job_count; i++) {
-        const struct job_view *view = &engine->jobs[i];
-        jobs[i] = (struct plan_job){.job = &view->record->job,
-                                    .ranks = view->ranks,
-                                    .rank_count = view->rank_count,
-                                    .permutations = (const uint32_t *const *)view->permutations};
-    }
-    struct plan_input input = {.fabric = engine->fabric,
-                               .beliefs = engine->beliefs,
-                               .jobs = jobs,
-                               .job_count = engine->job_count,
-                               .algorithm = engine->config.algorithm,
-                               .decap_ready = ready};
-    int rc = plan_host(&input, engine->self, plan, NULL);
-    free(jobs);
-    free(ready);
-    return rc;
-}
-
 // Whether the NIC can write the SIDs of every path that the plan has for the flow.
 static bool nic_can_write(const struct engine *engine, const struct plan *plan,
                           const struct plan_flow *flow) {
@@ -242,7 +205,7 @@ int steer_replan(struct engine *engine) {
     struct router *router = &engine->router;
     struct plan plan;
     plan_init(&plan);
-    int rc = make_plan(engine, &plan);
+    int rc = plans_make(engine, &plan);
     if (rc != 0) {
         return rc;
     }

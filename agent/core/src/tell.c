@@ -18,7 +18,7 @@ static void tell_member(struct engine *engine) {
     const struct fabric *held = engine->held != NULL ? engine->held : active;
     struct member_facts facts = {.fabric_generation = active->generation,
                                  .held_generation = held->generation,
-                                 .plan_version = PLAN_VERSION,
+                                 .plan_version = plans_own_version(engine),
                                  .protocol_version = GOSSIP_PROTOCOL_VERSION,
                                  .decap_ready = decap_ready(engine),
                                  .build = SRV6_VERSION};

@@ -2,6 +2,7 @@
 // Read-only accessors for the daemon and its control socket.
 #include <errno.h>
 
+#include "pathalg/algorithm.h"
 #include "state.h"
 
 struct gossip *engine_gossip(struct engine *engine) {
@@ -66,6 +67,23 @@ void engine_job_at(const struct engine *engine, uint32_t index, struct engine_jo
             out->bound_count += job_binds(engine, view, view->ranks[i]);
         }
     }
+}
+
+const char *engine_algorithm(const struct engine *engine, const struct job *job) {
+    const struct algorithm *algorithm = plans_algorithm(engine, job);
+    return algorithm != NULL ? algorithm->name : NULL;
+}
+
+uint32_t engine_plan_version(const struct engine *engine) {
+    return engine->plan_version;
+}
+
+uint32_t engine_problem_count(const struct engine *engine) {
+    return engine->router.problems.count;
+}
+
+const char *engine_problem_at(const struct engine *engine, uint32_t index) {
+    return index < ENGINE_PROBLEMS_MAX ? engine->router.problems.texts[index] : NULL;
 }
 
 const struct plan *engine_plan(const struct engine *engine) {

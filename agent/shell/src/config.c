@@ -246,7 +246,7 @@ static void read_config(const struct reading *reading) {
                        "algorithm: unknown %s: one of %s expected", reading->file->algorithm,
                        algorithm_names());
     } else {
-        set_text(config->algorithm, sizeof(config->algorithm), algorithm->name, "");
+        set_text(config->algorithm, sizeof(config->algorithm), reading->file->algorithm, "");
     }
 }
 

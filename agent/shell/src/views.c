@@ -136,6 +136,20 @@ static json_t *port_name_json(const struct agent *agent, uint32_t index) {
     return json_string(name);
 }
 
+// Sentences beyond the engine's are counted only.
+static json_t *status_plan(const struct agent *agent) {
+    json_t *problems = json_array();
+    uint32_t count = engine_problem_count(agent->engine);
+    for (uint32_t i = 0; i < count && engine_problem_at(agent->engine, i) != NULL; i++) {
+        json_array_append_new(problems, json_string(engine_problem_at(agent->engine, i)));
+    }
+    json_t *out = json_object();
+    set_int(out, "version", engine_plan_version(agent->engine));
+    set_int(out, "problem_count", count);
+    json_object_set_new(out, "problems", problems);
+    return out;
+}
+
 static json_t *status_nic(const struct agent *agent) {
     uint64_t totals[3] = {0};
     json_t *ports = json_array();
@@ -275,6 +289,7 @@ json_t *view_status(struct agent *agent, json_t *arguments, struct control_refus
     json_object_set_new(out, "links", status_links(agent));
     set_int(out, "jobs", engine_job_count(agent->engine));
     json_object_set_new(out, "flows", status_flows(agent));
+    json_object_set_new(out, "plan", status_plan(agent));
     json_object_set_new(out, "nic", status_nic(agent));
     json_object_set_new(out, "probe", status_probe(agent));
     json_object_set_new(out, "gossip", status_gossip(agent));
@@ -348,10 +363,10 @@ json_t *view_jobs(struct agent *agent, json_t *arguments, struct control_refusal
     for (uint32_t i = 0; i < engine_job_count(agent->engine); i++) {
         struct engine_job job;
         engine_job_at(agent->engine, i, &job);
-        const char *algorithm =
-            job.job->algorithm[0] != '\0' ? job.job->algorithm : agent->config.algorithm;
+        const char *algorithm = engine_algorithm(agent->engine, job.job);
         json_t *one = json_pack("{s:s, s:s, s:b, s:s}", "job", job.job->name, "owner", job.owner,
-                                "orphaned", job.orphaned, "algorithm", algorithm);
+                                "orphaned", job.orphaned, "algorithm",
+                                algorithm != NULL ? algorithm : job.job->algorithm);
         set_int(one, "generation", job.job->generation);
         set_int(one, "ranks", job.rank_count);
         set_int(one, "reserve_bps", job.job->reserved_bps);

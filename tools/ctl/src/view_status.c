@@ -68,6 +68,20 @@ static void print_counts(const json_t *status, FILE *out) {
             count_of(flows, "plain"), count_of(flows, "local"));
 }
 
+static void print_problems(const json_t *plan, FILE *out) {
+    size_t index;
+    const json_t *problem;
+    json_array_foreach(tool_json_array(plan, "problems"), index, problem) {
+        const char *text = json_string_value(problem);
+        fputs("problem  ", out);
+        view_sentence(out, text != NULL ? text : "-");
+    }
+    uint64_t count = count_of(plan, "problem_count");
+    if (count > index) {
+        fprintf(out, "problem  and %" PRIu64 " more\n", count - index);
+    }
+}
+
 static void print_nic(const json_t *nic, FILE *out) {
     char text[TEXT_SIZE];
     snprintf(text, sizeof text,
@@ -131,6 +145,7 @@ int view_status(const json_t *status, FILE *out) {
     print_head(status, out);
     print_fabric(tool_json_object(status, "fabric"), out);
     print_counts(status, out);
+    print_problems(tool_json_object(status, "plan"), out);
     print_nic(tool_json_object(status, "nic"), out);
     print_probe(tool_json_object(status, "probe"), out);
     print_gossip(tool_json_object(status, "gossip"), out);

@@ -35,7 +35,9 @@
 
 struct engine_config {
     char host[NAME_SIZE];
-    char algorithm[NAME_SIZE];  // for jobs that name none
+    char algorithm[NAME_SIZE];  // for jobs that name none; "": the plan version's default, and so
+                                // while the version does not know it
+    uint32_t plan_version;      // highest to plan with; 0: PLAN_VERSION
     uint64_t probe_interval_ns; // between two probes of one loop
     uint64_t probe_timeout_ns;  // least time until a probe counts as lost; grows with the measured
                                 // round trip
@@ -191,6 +193,16 @@ struct engine_job {
 };
 uint32_t engine_job_count(const struct engine *engine);
 void engine_job_at(const struct engine *engine, uint32_t index, struct engine_job *out);
+
+// Of a job, or of one that names none; NULL: plans of the version in force do not know it.
+const char *engine_algorithm(const struct engine *engine, const struct job *job);
+uint32_t engine_plan_version(const struct engine *engine); // lowest among live members
+
+// What of the facts cannot be planned, a sentence each (plan_problems). Those from
+// ENGINE_PROBLEMS_MAX on are only counted.
+#define ENGINE_PROBLEMS_MAX 16
+uint32_t engine_problem_count(const struct engine *engine);
+const char *engine_problem_at(const struct engine *engine, uint32_t index);
 
 // Own flows as they are steered now.
 const struct plan *engine_plan(const struct engine *engine);
