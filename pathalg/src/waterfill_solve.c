@@ -4,14 +4,13 @@
 // factor scaled down, one that has room has its factor let up towards 1 again; up links first, then
 // down links with what that changed. Three things make it fast:
 //
-//   * the aim is a little below the goal. A leaf all of whose uplinks must be full to reach the
-//   goal
-//     is approached slowly from the side of inequalities; below the goal all of them are
-//     equalities, which scaling meets at once.
-//   * steps are longer than the ratio asks for (over-relaxation).
-//   * where the goal seems out of reach, factors are read as prices, which prove how far
-//     (waterfill_bound.c); the goal is raised to that, and the aim goes between it and what is
-//     reached.
+//   aim     It is a little below the goal. A leaf all of whose uplinks must be full to reach the
+//           goal is approached slowly from the side of inequalities; below the goal all of them
+//           are equalities, which scaling meets at once.
+//   steps   They are longer than the ratio asks for (over-relaxation).
+//   prices  Where the goal seems out of reach, factors are read as prices, which prove how far
+//           (waterfill_bound.c); the goal is raised to that, and the aim goes between it and what
+//           is reached.
 #include "waterfill_solve.h"
 
 #include <float.h>
@@ -27,11 +26,9 @@ _Static_assert(FLT_EVAL_METHOD == 0, "plans must be equal on every machine: no w
 #define FACTOR_MIN 1e-50
 #define FACTOR_MAX 1.0
 #define FACTOR_SQUARED_MIN 1e-24
-#define ROUNDS_UNJUDGED                                                                            \
-    8                   // before that, down links are only looked at when up links are good enough
-#define ROUNDS_EASY 48  // after that, the goal is taken to be hard to reach or out of reach
-#define ROUNDS_HARD 127 // after that, hard to reach unless proven to be out of reach
-#define SQUARED_MAX 3
+#define ROUNDS_UNJUDGED 8 // before, down links are looked at only when up links are good enough
+#define ROUNDS_EASY 48    // from then on the goal is taken to be hard to reach, or out of reach
+#define ROUNDS_FAR 128    // every so many, factors are taken far along their way
 
 // ---- rows of numbers
 
@@ -174,7 +171,8 @@ static void scale_links(struct waterfill *water, enum water_way way, uint32_t ho
 struct progress {
     double cut, goal, best;
     uint32_t round, round_max;
-    uint32_t squared; // times
+    double gap; // when factors were last taken far
+    bool strayed;
 };
 
 static void save_factors(const struct waterfill *water, double *factors) {
@@ -235,18 +233,20 @@ static void raise_goal(struct waterfill *water, struct progress *progress, const
     progress->goal = proven > progress->goal ? proven : progress->goal;
 }
 
-// Squaring helps where the goal can be reached and leads astray where it cannot.
+// Goes far as long as it pays; when it did not, goes back to what was best and never again.
 static void go_far(struct waterfill *water, struct progress *progress) {
-    bool raised = progress->goal > progress->cut;
-    if (raised && progress->squared > 0) {
-        progress->squared = 0;
-        load_factors(water, water->best);
-        measure(water, WATER_UP);
-    } else if (!raised && progress->squared < SQUARED_MAX && progress->round % 64 == 63) {
-        progress->squared++;
-        square_factors(water);
-        measure(water, WATER_UP);
+    double gap = progress->best - progress->goal;
+    if (progress->strayed) {
+        return;
     }
+    progress->strayed = progress->gap > 0 && gap > progress->gap * 0.9;
+    progress->gap = gap;
+    if (progress->strayed) {
+        load_factors(water, water->best);
+    } else {
+        square_factors(water);
+    }
+    measure(water, WATER_UP);
 }
 
 // Every few rounds: is the goal out of reach?
@@ -255,7 +255,7 @@ static void reconsider(struct waterfill *water, struct progress *progress) {
     if (progress->round > ROUNDS_EASY) {
         raise_goal(water, progress, water->before);
     }
-    if (progress->round >= ROUNDS_HARD) {
+    if (progress->round % ROUNDS_FAR == ROUNDS_FAR - 1) {
         go_far(water, progress);
     }
     save_factors(water, water->before);
@@ -264,8 +264,10 @@ static void reconsider(struct waterfill *water, struct progress *progress) {
 static struct pace choose_pace(const struct progress *progress) {
     uint32_t round = progress->round;
     if (round >= ROUNDS_EASY) {
-        // Between what is proven and what is reached: one of them will move.
-        return (struct pace){progress->goal + 0.1 * (progress->best - progress->goal), 1.6};
+        // Between what is proven and what is reached: one of them will move. Near the one it is
+        // the other that moves more, so the place changes.
+        double part = round / 256 % 2 == 0 ? 0.1 : 0.3;
+        return (struct pace){progress->goal + part * (progress->best - progress->goal), 1.6};
     }
     double below = round < 12 ? 0.02 : round < 24 ? 0.01 : 0.003;
     return (struct pace){progress->goal * (1 - below), round < 12 ? 1.25 : 1.6};
