@@ -11,7 +11,7 @@ static void complain(void *context, const struct error *error) {
     fprintf(stderr, "fixture: %s\n", error->text);
 }
 
-static void fixture_open(struct path_fixture *fixture, const struct fabric_clos_desc *clos) {
+void fixture_clos(struct path_fixture *fixture, const struct fabric_clos_desc *clos) {
     struct fabric_desc desc = {
         .source = "fixture",
         .version = 1,
@@ -62,7 +62,7 @@ void fixture_leaf_spine(struct path_fixture *fixture, uint32_t leaves, uint32_t 
         .host_bps = 400 * GBPS,
         .fabric_bps = 400 * GBPS,
     };
-    fixture_open(fixture, &clos);
+    fixture_clos(fixture, &clos);
 }
 
 void fixture_three_tier(struct path_fixture *fixture, uint32_t pods, uint32_t leaves_per_pod,
@@ -79,7 +79,7 @@ void fixture_three_tier(struct path_fixture *fixture, uint32_t pods, uint32_t le
         .host_bps = 400 * GBPS,
         .fabric_bps = 400 * GBPS,
     };
-    fixture_open(fixture, &clos);
+    fixture_clos(fixture, &clos);
 }
 
 void fixture_close(struct path_fixture *fixture) {

@@ -23,6 +23,7 @@ void fixture_leaf_spine(struct path_fixture *fixture, uint32_t leaves, uint32_t 
                         uint32_t hosts_per_leaf, uint32_t cables);
 void fixture_three_tier(struct path_fixture *fixture, uint32_t pods, uint32_t leaves_per_pod,
                         uint32_t aggs_per_pod, uint32_t cores, uint32_t hosts_per_leaf);
+void fixture_clos(struct path_fixture *fixture, const struct fabric_clos_desc *clos);
 void fixture_close(struct path_fixture *fixture);
 
 // Adds a collective to the job.
