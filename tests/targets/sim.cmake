@@ -2,4 +2,15 @@
 if(TARGET sim)
   srv6_test(test_fluid LABEL unit SOURCES unit/test_fluid.c LIBRARIES sim)
   srv6_test(prop_fluid LABEL property SOURCES property/prop_fluid.c LIBRARIES sim m)
+
+  # Scenarios with golden traces. Those with 128 agents need about 20 s of processor time each: `ctest -LE large` leaves
+  # them out.
+  set(scenarios adaptive-cut adaptive-half-link agent-killed cut-heal drain half-link half-link-stale healthy
+    one-way-three-tier partition pause two-jobs)
+  foreach(scenario ${scenarios} large-adaptive large-cut)
+    add_test(NAME scenario_${scenario}
+      COMMAND ${CMAKE_CURRENT_LIST_DIR}/../scenario/run $<TARGET_FILE:srv6-sim> ${scenario})
+    set_tests_properties(scenario_${scenario} PROPERTIES LABELS scenario TIMEOUT 60)
+  endforeach()
+  set_tests_properties(scenario_large-adaptive scenario_large-cut PROPERTIES LABELS "scenario;large" TIMEOUT 400)
 endif()

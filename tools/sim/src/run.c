@@ -129,6 +129,11 @@ static uint64_t next_at_ns(struct run *run) {
     if (run->next_item < run->item_count && run->items[run->next_item].at_ns < next_ns) {
         next_ns = run->items[run->next_item].at_ns;
     }
+    for (uint32_t i = 0; i < run->scenario->job_count; i++) {
+        if (run->adaptive[i] != NULL && run->adaptive[i]->next_at_ns < next_ns) {
+            next_ns = run->adaptive[i]->next_at_ns;
+        }
+    }
     return next_ns < run->end_ns ? next_ns : run->end_ns;
 }
 
@@ -137,6 +142,7 @@ static int step(struct run *run, struct error *error) {
     bool quiet = now_ns < run->base_ns;
     flows_advance(&run->flows, now_ns);
     run_end_jobs(run);
+    run_adapt(run);
     fleet_run(run->fleet, now_ns - fleet_now_ns(run->fleet));
     int rc = 0;
     while (rc == 0 && run->next_item < run->item_count &&
@@ -232,6 +238,9 @@ static int run_open(struct run *run, uint64_t seed, struct error *error) {
 }
 
 static void run_close(struct run *run) {
+    for (uint32_t i = 0; i < SCENARIO_JOBS_MAX; i++) {
+        adaptive_close(run->adaptive[i]);
+    }
     flows_fini(&run->flows);
     fluid_close(run->fluid);
     watch_fini(&run->watch);
@@ -251,6 +260,7 @@ static void summarize(struct run *run) {
         struct trace_job *job = &run->jobs[i];
         if (job->begun && !job->ended && !job->removed) {
             job->left_bytes = (uint64_t)llround(flows_left_bytes(&run->flows, i));
+            run_leave_adaptive(run, i);
         }
         job->begin_at_ns = scenario_ns(run, job->begin_at_ns);
         job->end_at_ns = scenario_ns(run, job->end_at_ns);

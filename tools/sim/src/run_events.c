@@ -168,8 +168,12 @@ static void on_gossip(struct run *run, const struct scenario_event *event) {
                             event->verb == VERB_PARTITION ? event->groups[host] : 0);
         }
     }
-    run_say(run, scenario_verb_name(event->verb), event->subject, "%s",
-            event->verb == VERB_PARTITION ? "gossip passes within them only" : "hear gossip again");
+    static const char *const texts[VERB_COUNT] = {
+        [VERB_PARTITION] = "gossip passes within them only",
+        [VERB_REJOIN] = "gossip passes everywhere again",
+        [VERB_HEAR] = "hear gossip again",
+    };
+    run_say(run, scenario_verb_name(event->verb), event->subject, "%s", texts[event->verb]);
 }
 
 void run_event(struct run *run, const struct scenario_event *event) {

@@ -4,6 +4,7 @@
 #define SIM_RUN_INTERNAL_H
 
 #include "run.h"
+#include "run_adaptive.h"
 #include "run_flows.h"
 #include "run_watch.h"
 
@@ -37,6 +38,7 @@ struct run {
     struct link_belief *physical; // what links can do now; by directed link
     uint64_t *nic_changes;        // by host, as of the last look
     struct trace_job jobs[SCENARIO_JOBS_MAX];
+    struct run_adaptive *adaptive[SCENARIO_JOBS_MAX]; // NULL: placed by rules alone
     struct moves moves;
     struct trace_summary summary;
     uint32_t stalled;
@@ -54,6 +56,10 @@ int run_submit(struct run *run, uint32_t index, struct error *error);
 int run_begin(struct run *run, uint32_t index, struct error *error);
 void run_remove(struct run *run, uint32_t index);
 void run_end_jobs(struct run *run);
+// Rounds of adaptive jobs that are due.
+void run_adapt(struct run *run);
+// Keeps what is to be told of an adaptive job, and ends its rounds.
+void run_leave_adaptive(struct run *run, uint32_t index);
 // The lowest host with a live agent, where operators give their orders; ID_NONE: none lives.
 uint32_t run_live_host(const struct run *run);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pathalg/algorithm.h"
+#include "model/rng.h"
 #include "run_internal.h"
 #include "traffic.h"
 
@@ -165,10 +165,48 @@ int run_begin(struct run *run, uint32_t index, struct error *error) {
     told->begin_at_ns = fluid_now_ns(run->fluid);
     run->paths_changed = true;
     flows_follow(&run->flows, ID_NONE, &run->moves.moved);
+    if (strcmp(told->algorithm, "adaptive") == 0 &&
+        adaptive_open(&run->flows, run->fleet, before, run->scenario->adaptive_round_ns,
+                      hash_pair(run->seed, index), &run->adaptive[index]) != 0) {
+        return error_set(error, -ENOMEM, "out of memory");
+    }
     run_say(run, "job", job->name, "begins: %u flows, %.3f MiB, bound %.3f ms (%s)",
             run->flows.count - before, (double)told->bytes / 1048576.0,
             (double)told->bound_ns / 1e6, told->bound_kind);
+    if (run->adaptive[index] != NULL) {
+        run_say(run, "adaptive", job->name, "begins at %.3f of the optimum",
+                run->adaptive[index]->ratio);
+    }
     return 0;
+}
+
+void run_leave_adaptive(struct run *run, uint32_t index) {
+    struct run_adaptive *adaptive = run->adaptive[index];
+    if (adaptive != NULL) {
+        run->jobs[index].adaptive = true;
+        run->jobs[index].rounds = adaptive->rounds;
+        run->jobs[index].moves = adaptive->moves;
+        run->jobs[index].near_after = adaptive->near_after;
+        adaptive_close(adaptive);
+        run->adaptive[index] = NULL;
+    }
+}
+
+void run_adapt(struct run *run) {
+    uint64_t now_ns = fluid_now_ns(run->fluid);
+    for (uint32_t i = 0; i < run->scenario->job_count; i++) {
+        struct run_adaptive *adaptive = run->adaptive[i];
+        if (adaptive == NULL || adaptive->next_at_ns > now_ns) {
+            continue;
+        }
+        bool was_near = adaptive->near_after != ID_NONE;
+        run->paths_changed = adaptive_round(adaptive, now_ns) || run->paths_changed;
+        if (!was_near && adaptive->near_after != ID_NONE) {
+            run_say(run, "adaptive", run->jobs[i].name,
+                    "is within %g of the optimum (%.3f) after %u rounds and %u moves",
+                    ADAPTIVE_NEAR, adaptive->ratio, adaptive->near_after, adaptive->moves);
+        }
+    }
 }
 
 void run_remove(struct run *run, uint32_t index) {
@@ -176,6 +214,7 @@ void run_remove(struct run *run, uint32_t index) {
     struct trace_job *told = &run->jobs[index];
     uint32_t host = run_live_host(run);
     struct error error;
+    run_leave_adaptive(run, index);
     told->left_bytes = (uint64_t)llround(flows_remove(&run->flows, index));
     told->removed = !told->ended;
     run_say(run, "job", job->name, "removed, %.3f MiB left", (double)told->left_bytes / 1048576.0);
@@ -192,6 +231,7 @@ void run_end_jobs(struct run *run) {
             continue;
         }
         job->ended = true;
+        run_leave_adaptive(run, i);
         uint64_t end_ns = run->flows.jobs[i].end_at_ns;
         job->end_at_ns = end_ns > job->begin_at_ns ? end_ns : job->begin_at_ns;
         double took_ns = (double)(job->end_at_ns - job->begin_at_ns);

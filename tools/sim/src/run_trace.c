@@ -86,6 +86,13 @@ static void write_job_json(struct trace *trace, const struct trace_job *job) {
         writer_real(writer, (double)(job->end_at_ns - job->begin_at_ns) /
                                 (double)(job->bound_ns > 0 ? job->bound_ns : 1));
     }
+    if (job->adaptive) {
+        key_u64(writer, "rounds", job->rounds);
+        key_u64(writer, "moves", job->moves);
+        if (job->near_after != ID_NONE) {
+            key_u64(writer, "near_after_rounds", job->near_after);
+        }
+    }
     writer_close(writer, '}');
 }
 
@@ -106,6 +113,9 @@ void trace_write_job(struct trace *trace, const struct trace_job *job) {
         fprintf(out, "job %s: %s, %.3f of %.3f MiB left\n", job->name,
                 job->removed ? "removed" : "not finished", (double)job->left_bytes / MIB,
                 (double)job->bytes / MIB);
+    }
+    if (job->adaptive) {
+        fprintf(out, "job %s: %u rounds, %u moves\n", job->name, job->rounds, job->moves);
     }
 }
 

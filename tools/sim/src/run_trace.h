@@ -35,6 +35,8 @@ struct trace_job {
     uint64_t begin_at_ns, end_at_ns, bound_ns;
     const char *bound_kind; // "cut" or "nic"
     uint64_t bytes, left_bytes;
+    uint32_t rounds, moves, near_after; // adaptive; near_after: ID_NONE: never
+    bool adaptive;
 };
 
 struct trace_summary {
@@ -42,7 +44,6 @@ struct trace_summary {
     uint64_t moved_bytes;
     uint64_t longest_stall_ns; // of a flow
     uint64_t stalled_at_end;   // flows
-    uint64_t rounds;           // of adaptive jobs
 };
 
 struct trace {

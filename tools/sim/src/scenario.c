@@ -14,6 +14,7 @@
 #include "tool/tool.h"
 
 #define PATH_SIZE 4096
+#define INTERVAL_MIN_NS (10 * NS_PER_US)
 
 uint32_t scenario_line(const struct scenario_reader *reader, const char *list, uint32_t index,
                        const char *key) {
@@ -48,6 +49,19 @@ static void check_algorithm(struct scenario_reader *reader, const char *name, ui
     }
 }
 
+static uint64_t read_interval(struct scenario_reader *reader, const char *text, const char *key,
+                              uint64_t otherwise_ns) {
+    if (text == NULL) {
+        return otherwise_ns;
+    }
+    uint32_t line = yaml_text_line(reader->yaml, key);
+    uint64_t interval_ns = scenario_span(reader, text, key, line);
+    if (interval_ns < INTERVAL_MIN_NS) {
+        complaints_add(reader->complaints, line, "%s: at least 10us", key);
+    }
+    return interval_ns;
+}
+
 static void read_whole(struct scenario_reader *reader) {
     const struct scenario_yaml *file = reader->file;
     struct scenario *scenario = reader->scenario;
@@ -59,15 +73,10 @@ static void read_whole(struct scenario_reader *reader) {
     scenario->seed = file->seed != NULL ? *file->seed : 1;
     scenario->until_ns =
         scenario_span(reader, file->until, "until", yaml_text_line(reader->yaml, "until"));
-    scenario->probe_interval_ns = SCENARIO_PROBE_INTERVAL_NS;
-    if (file->probe_interval != NULL) {
-        uint32_t line = yaml_text_line(reader->yaml, "probe_interval");
-        scenario->probe_interval_ns =
-            scenario_span(reader, file->probe_interval, "probe_interval", line);
-        if (scenario->probe_interval_ns < NS_PER_MS / 10) {
-            complaints_add(reader->complaints, line, "probe_interval: at least 100us");
-        }
-    }
+    scenario->probe_interval_ns =
+        read_interval(reader, file->probe_interval, "probe_interval", SCENARIO_PROBE_INTERVAL_NS);
+    scenario->adaptive_round_ns =
+        read_interval(reader, file->adaptive_round, "adaptive_round", SCENARIO_ADAPTIVE_ROUND_NS);
     if (file->algorithm != NULL) {
         check_algorithm(reader, file->algorithm, yaml_text_line(reader->yaml, "algorithm"));
         snprintf(scenario->algorithm, sizeof scenario->algorithm, "%.31s", file->algorithm);

@@ -7,8 +7,9 @@
 //   seed: 7                                    # optional: of all chance; srv6-sim run --seed
 //   algorithm: ethereal                        # optional: for jobs that name none
 //   probe_interval: 3ms                        # optional
-//   fail: [leaf0-spine0=0.5, "leaf1>spine2"]   # optional: as srv6-sim plan --fail, before time 0
-//   jobs:
+//   adaptive_round: 100us                      # optional: of algorithm adaptive, about a round
+//   trip fail: [leaf0-spine0=0.5, "leaf1>spine2"]   # optional: as srv6-sim plan --fail, before
+//   time 0 jobs:
 //     - {file: ../jobs/ring.yaml, at: 0ms, [lead: 200ms], [remove: 3s], [algorithm: ecmp]}
 //   events:
 //     - {at: 1s, cut: leaf0-spine1, [for: 500ms]}         # packets are lost
@@ -42,6 +43,7 @@
 #define SCENARIO_LEAD_NS UINT64_C(200000000)      // unless it says otherwise
 #define SCENARIO_LEAD_MAX_NS UINT64_C(1000000000) // agents have joined that long before 0
 #define SCENARIO_PROBE_INTERVAL_NS UINT64_C(3000000)
+#define SCENARIO_ADAPTIVE_ROUND_NS UINT64_C(100000)
 
 enum scenario_verb {
     VERB_CUT,
@@ -82,7 +84,7 @@ struct scenario_job {
 
 struct scenario {
     struct fabric *fabric;
-    uint64_t seed, until_ns, probe_interval_ns;
+    uint64_t seed, until_ns, probe_interval_ns, adaptive_round_ns;
     char algorithm[NAME_SIZE];   // "": the default
     struct link_belief *initial; // what is broken before time 0; by directed link
     struct scenario_job jobs[SCENARIO_JOBS_MAX];

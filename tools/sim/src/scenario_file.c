@@ -59,6 +59,7 @@ static const cyaml_schema_field_t scenario_fields[] = {
     CYAML_FIELD_UINT_PTR("seed", CYAML_FLAG_POINTER | MAY, struct scenario_yaml, seed),
     TEXT("algorithm", MAY, struct scenario_yaml, algorithm),
     TEXT("probe_interval", MAY, struct scenario_yaml, probe_interval),
+    TEXT("adaptive_round", MAY, struct scenario_yaml, adaptive_round),
     CYAML_FIELD_SEQUENCE_COUNT("fail", CYAML_FLAG_POINTER | MAY, struct scenario_yaml, fails,
                                fail_count, &text_schema, 0, SCENARIO_EVENTS_MAX),
     CYAML_FIELD_SEQUENCE_COUNT("jobs", CYAML_FLAG_POINTER | MAY, struct scenario_yaml, jobs,

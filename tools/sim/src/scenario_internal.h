@@ -23,7 +23,7 @@ struct event_yaml {
 struct scenario_yaml {
     uint32_t version;
     uint64_t *seed;
-    char *fabric, *until, *algorithm, *probe_interval;
+    char *fabric, *until, *algorithm, *probe_interval, *adaptive_round;
     char **fails;
     struct job_yaml *jobs;
     struct event_yaml *events;
