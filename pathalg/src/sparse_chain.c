@@ -60,15 +60,16 @@ static void move(struct sparse_state *state, uint32_t share, uint32_t column, ui
     sparse_put(state, flow, column, bytes);
 }
 
-// Where the way there has room for less than thought, because two steps use one link, the chain
-// ends early: what has moved by then is as good where it is.
+// Where the way there has room for less than thought, because two steps use one link or move one
+// flow, the chain ends early: what has moved by then is as good where it is.
 static bool move_if_fits(struct sparse_state *state, uint32_t share, uint32_t column,
                          uint64_t bytes) {
     struct sparse_way from, to;
     sparse_way(state, state->shares[share].flow, state->shares[share].column, &from);
     sparse_way(state, state->shares[share].flow, column, &to);
     struct passage passage = look(state, &from, &to, bytes);
-    if (passage.full_count > 0 || state->shares[share].bytes < bytes) {
+    if (passage.full_count > 0 || state->shares[share].bytes < bytes ||
+        !sparse_may_part(state, state->shares[share].flow, column)) {
         return false;
     }
     move(state, share, column, bytes);

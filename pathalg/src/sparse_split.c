@@ -87,7 +87,7 @@ static bool squeeze_in(struct sparse_state *state, uint32_t flow, uint32_t colum
         bytes = sparse_fitting(bytes, room);
     }
     bytes = sparse_fitting(bytes, sparse_room(state, &way));
-    if (bytes < worth) {
+    if (bytes < worth || !sparse_may_part(state, flow, column)) { // own parts may have moved, too
         return false;
     }
     sparse_put(state, flow, column, bytes);

@@ -63,6 +63,10 @@ static void bed_close(struct bed *bed) {
     free(bed);
 }
 
+static uint32_t leaf_index(const struct bed *bed, port_id port) {
+    return bed->grid->leaf_index[bed->fixture.fabric->ports[port.i].leaf.i];
+}
+
 static void bed_flow(struct bed *bed, uint32_t src, uint32_t dst, uint64_t bytes) {
     assert_true(bed->input.flow_count < FLOWS_MAX);
     bed->flows[bed->input.flow_count++] = (struct sparse_flow){{src}, {dst}, bytes};
@@ -146,6 +150,15 @@ static uint32_t bed_moved_flows(const struct bed *bed) {
         count += moved[i];
     }
     return count;
+}
+
+static uint64_t bed_moved_bytes(const struct bed *bed) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < bed->placement.part_count; i++) {
+        const struct sparse_part *part = &bed->placement.parts[i];
+        bytes += part->column != bed->placement.base_column[part->flow] ? part->bytes : 0;
+    }
+    return bytes;
 }
 
 static void cut(struct bed *bed, const char *link) {
@@ -257,6 +270,129 @@ static void needs_no_split_in_three_tiers_either(void **state) {
     bed_close(bed);
 }
 
+// A leaf sends five flows over four uplinks: 2 whole ones on one of them would be 1.6 of the cut.
+static void splits_in_three_tiers_where_whole_flows_are_far_above_the_cut(void **state) {
+    (void)state;
+    struct bed *bed = bed_open_three_tier();
+    for (uint32_t i = 0; i < 5; i++) {
+        bed_flow(bed, i % 4, 16 + 4 * i, MIB);
+    }
+    bed_place(bed);
+    assert_true(bed_ratio(bed) <= 1.0011);
+    assert_int_equal(bed_split_flows(bed), 1);
+    bed_close(bed);
+}
+
+static void moves_a_flow_whole_where_it_fits(void **state) {
+    (void)state;
+    struct bed *bed = bed_open(2, 4, 2);
+    bed_flow(bed, 0, 2, MIB);
+    bed_flow(bed, 1, 3, MIB);
+    bed_place(bed);
+    uint32_t column = bed->placement.base_column[0];
+    bed->rate[grid_route(&bed->grid->near, 0, column)->links[0].i] = 0;
+    bed_place(bed);
+    assert_int_equal(bed->placement.part_count, 2);
+    assert_int_equal(bed_moved_flows(bed), 1);
+    assert_int_not_equal(bed->placement.parts[0].column, bed->placement.parts[1].column);
+    bed_close(bed);
+}
+
+// Two links of one flow's path are half, and another flow is on each: one leaves, not two.
+static void relieves_two_links_with_one_flow(void **state) {
+    (void)state;
+    struct bed *bed = bed_open(17, 8, 16);
+    bed_shift(bed, 17, 16);
+    bed_place(bed);
+    uint32_t column = bed->placement.base_column[0];
+    struct path path;
+    grid_path(bed->grid, bed->flows[0].src, bed->flows[0].dst, column, &path);
+    bed->rate[path.links[1].i] /= 2;
+    bed->rate[path.links[2].i] /= 2;
+    bed_place(bed);
+    assert_true(bed_ratio(bed) <= 1.0011);
+    assert_int_equal(bed_moved_flows(bed), 1);
+    assert_true(bed->placement.parts[1].flow == 0); // it is the one that is split
+    bed_close(bed);
+}
+
+// Leaf 0 lost the column of its flow to leaf 1, and leaf 1 another one. The flow needs all that is
+// left of leaf 0's columns, but cannot use that one: other flows must.
+static void lets_others_give_way_where_two_leaves_lost_different_links(void **state) {
+    (void)state;
+    struct bed *bed = bed_open(17, 16, 16);
+    bed_shift(bed, 17, 16);
+    bed_place(bed);
+    uint32_t column = bed->placement.base_column[0];
+    assert_true(leaf_index(bed, bed->flows[0].dst) == 1);
+    const struct grid_space *near = &bed->grid->near;
+    bed->rate[grid_route(near, 0, column)->links[0].i] = 0;
+    bed->rate[link_opposite(grid_route(near, 1, (column + 1) % 16)->links[0]).i] = 0;
+    bed_place(bed);
+    assert_true(bed_ratio(bed) <= 1.0011);
+    // Two flows lost their way; what leaf 1 has left, the lost column of leaf 0, is filled by
+    // slices of one fifteenth of a flow each, because senders have no more room there.
+    assert_true(bed_moved_bytes(bed) < 3 * MIB);
+    bed_close(bed);
+}
+
+static void evens_out_unequal_flows_without_splits(void **state) {
+    (void)state;
+    struct bed *bed = bed_open(2, 2, 8);
+    static const uint64_t sizes[] = {7, 6, 5, 4, 4, 3, 2, 1}; // 16 and 16; coloured: 17 and 15
+    for (uint32_t i = 0; i < 8; i++) {
+        bed_flow(bed, i, 8 + i, sizes[i] * MIB);
+    }
+    bed_place(bed);
+    assert_int_equal(bed->placement.part_count, 8);
+    assert_true(bed_ratio(bed) == 1);
+    bed_close(bed);
+}
+
+static void uses_what_is_left_of_parallel_cables(void **state) {
+    (void)state;
+    struct bed *bed = calloc(1, sizeof *bed);
+    assert_non_null(bed);
+    fixture_leaf_spine(&bed->fixture, 5, 2, 8, 4);
+    bed_fill(bed);
+    bed_shift(bed, 5, 8);
+    cut(bed, "leaf0>spine1.2");
+    bed_place(bed);
+    assert_true(bed_ratio(bed) <= 1.0011);
+    assert_int_equal(bed_split_flows(bed), 1);
+    bed_close(bed);
+}
+
+static void leaves_room_for_what_occupies_a_link(void **state) {
+    (void)state;
+    struct bed *bed = bed_open(17, 16, 16);
+    bed_shift(bed, 17, 16);
+    double *occupied = calloc(fabric_link_count(bed->fixture.fabric), sizeof occupied[0]);
+    assert_non_null(occupied);
+    uint32_t link = fixture_link(&bed->fixture, "leaf0>spine3").i;
+    occupied[link] = (double)MIB / 2;
+    bed->input.occupied_bytes = occupied;
+    bed_place(bed);
+    double *loads = bed_loads(bed);
+    // 16.5 flows on 16 links
+    assert_true(loads[link] <= (16.5 / 16 * 1.0011 - 0.5) * (double)MIB);
+    free(loads);
+    free(occupied);
+    bed_close(bed);
+}
+
+static void places_the_largest_flows_that_there_are(void **state) {
+    (void)state;
+    struct bed *bed = bed_open(3, 2, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        bed_flow(bed, i, 4 + i, UINT64_MAX - i);
+    }
+    halve(bed, "leaf0>spine0");
+    bed_place(bed);
+    free(bed_loads(bed));
+    bed_close(bed);
+}
+
 static void places_nothing_at_all(void **state) {
     (void)state;
     struct bed *bed = bed_open(2, 2, 2);
@@ -276,6 +412,14 @@ int main(void) {
         cmocka_unit_test(gives_a_flow_of_no_bytes_a_path),
         cmocka_unit_test(places_the_same_with_a_baseline_that_was_kept),
         cmocka_unit_test(needs_no_split_in_three_tiers_either),
+        cmocka_unit_test(splits_in_three_tiers_where_whole_flows_are_far_above_the_cut),
+        cmocka_unit_test(moves_a_flow_whole_where_it_fits),
+        cmocka_unit_test(relieves_two_links_with_one_flow),
+        cmocka_unit_test(lets_others_give_way_where_two_leaves_lost_different_links),
+        cmocka_unit_test(evens_out_unequal_flows_without_splits),
+        cmocka_unit_test(uses_what_is_left_of_parallel_cables),
+        cmocka_unit_test(leaves_room_for_what_occupies_a_link),
+        cmocka_unit_test(places_the_largest_flows_that_there_are),
         cmocka_unit_test(places_nothing_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
