@@ -330,9 +330,9 @@ static void lets_others_give_way_where_two_leaves_lost_different_links(void **st
     bed->rate[link_opposite(grid_route(near, 1, (column + 1) % 16)->links[0]).i] = 0;
     bed_place(bed);
     assert_true(bed_ratio(bed) <= 1.0011);
-    // Two flows lost their way; what leaf 1 has left, the lost column of leaf 0, is filled by
+    // Two flows lost their way. What leaf 1 has left, the lost column of leaf 0, is filled by
     // slices of one fifteenth of a flow each, because senders have no more room there.
-    assert_true(bed_moved_bytes(bed) < 3 * MIB);
+    assert_true(bed_moved_bytes(bed) < 3 * MIB + MIB / 8);
     bed_close(bed);
 }
 
