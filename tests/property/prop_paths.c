@@ -69,11 +69,12 @@ struct figures {
     uint32_t misses;
 };
 
-// The ratio to the bound. Where the cut does not do, the program of a small fabric may.
+// The ratio to the bound. Where the cut does not do, the program may; not that of a thousand hosts
+// that all talk with all.
 static double judge(const struct plan_input *input, const struct accept *accept, double load_s) {
     double ratio = load_s / (accept->lp ? lp_s(input) : path_cut_s(input));
-    bool enough = ratio <= accept->limit || accept->lp || input->fabric->port_count > LP_PORTS_MAX;
-    return enough ? ratio : load_s / lp_s(input);
+    bool large = accept->whole && input->fabric->port_count > LP_PORTS_MAX;
+    return ratio <= accept->limit || accept->lp || large ? ratio : load_s / lp_s(input);
 }
 
 static void accept_round(uint64_t seed, enum trial_shape shape, enum trial_traffic traffic,
