@@ -12,12 +12,13 @@
 #include "live.h"
 #include "model/rng.h"
 #include "planner.h"
+#include "shared_backup.h"
 #include "shared_facts.h"
 
 // What is known of the columns from the current source port to one leaf.
 struct lane {
-    uint32_t src;  // the port that it is of; ID_NONE: none yet
-    bool unjoined; // no column lives, nor any other way
+    uint32_t src;      // the port that it is of; ID_NONE: none yet
+    uint32_t unjoined; // the port from which no way leads there; ID_NONE: none yet
 };
 
 // How far the parts of a listed pair have been given to the flows of that pair.
@@ -43,7 +44,7 @@ struct placer {
 // The flow in work.
 struct trip {
     struct plan_flow *flow;
-    uint32_t from, to; // leaves
+    uint32_t leaves[2]; // from, to
 };
 
 static size_t lane_cell(const struct placer *placer, uint32_t leaf) {
@@ -54,47 +55,31 @@ static size_t lane_cell(const struct placer *placer, uint32_t leaf) {
 
 static void enter_lane(struct placer *placer, const struct trip *trip) {
     const struct grid *grid = placer->shared->grid;
-    struct lane *lane = &placer->lanes[trip->to];
+    struct lane *lane = &placer->lanes[trip->leaves[1]];
     if (lane->src != trip->flow->src.i) {
-        size_t first = lane_cell(placer, trip->to);
-        uint32_t count = grid_between(grid, trip->from, trip->to)->column_count;
+        size_t first = lane_cell(placer, trip->leaves[1]);
+        uint32_t count = grid_between(grid, trip->leaves[0], trip->leaves[1])->column_count;
         for (uint32_t c = 0; c < count; c++) {
-            placer->lives[first + c] =
-                grid_column_lives(grid, placer->shared->live_bps, trip->from, trip->to, c);
+            placer->lives[first + c] = grid_column_lives(grid, placer->shared->live_bps,
+                                                         trip->leaves[0], trip->leaves[1], c);
             placer->turns[first + c] = 0;
         }
-        *lane = (struct lane){.src = trip->flow->src.i};
+        lane->src = trip->flow->src.i;
     }
-}
-
-static bool routes_meet(const struct grid_route *a, const struct grid_route *b) {
-    for (uint32_t i = 0; i < a->link_count; i++) {
-        for (uint32_t j = 0; j < b->link_count; j++) {
-            if (a->links[i].i == b->links[j].i) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static bool columns_meet(const struct grid *grid, const struct trip *trip, uint32_t a, uint32_t b) {
-    const struct grid_space *space = grid_between(grid, trip->from, trip->to);
-    return routes_meet(grid_route(space, trip->from, a), grid_route(space, trip->from, b)) ||
-           routes_meet(grid_route(space, trip->to, a), grid_route(space, trip->to, b));
 }
 
 // Successive turns go round the other columns, as backup_rotate does over candidates.
-static uint32_t backup_column(const struct placer *placer, const struct trip *trip, uint32_t column,
-                              uint64_t turn) {
+static uint32_t backup_column(struct placer *placer, const struct trip *trip, uint32_t column) {
     const struct grid *grid = placer->shared->grid;
-    uint32_t count = grid_between(grid, trip->from, trip->to)->column_count;
-    const bool *lives = &placer->lives[lane_cell(placer, trip->to)];
+    uint32_t count = grid_between(grid, trip->leaves[0], trip->leaves[1])->column_count;
+    size_t cell = lane_cell(placer, trip->leaves[1]);
+    const bool *lives = &placer->lives[cell];
+    uint64_t turn = (uint64_t)placer->turns[cell + column]++ + trip->flow->src.i + trip->leaves[1];
     uint32_t others = count - 1;
     uint32_t first = others > 0 ? (uint32_t)(turn % others) : 0;
     for (uint32_t i = 0; i < others; i++) {
         uint32_t at = (column + 1 + (first + i) % others) % count;
-        if (lives[at] && !columns_meet(grid, trip, at, column)) {
+        if (lives[at] && !columns_meet(grid, trip->leaves, at, column)) {
             return at;
         }
     }
@@ -118,19 +103,18 @@ static int add_part(struct placer *placer, const struct trip *trip, const struct
     return 0;
 }
 
-static int emit(struct placer *placer, const struct trip *trip, uint32_t column, uint64_t bytes) {
+// Where no other column will do, candidates.h may have ways that are none.
+static int emit(struct placer *placer, const struct trip *trip, uint32_t column, uint32_t backup,
+                uint64_t bytes) {
     const struct grid *grid = placer->shared->grid;
     const struct plan_flow *flow = trip->flow;
     struct plan_part part = {.bytes = bytes};
     grid_path(grid, flow->src, flow->dst, column, &part.path);
-    uint64_t turn =
-        (uint64_t)placer->turns[lane_cell(placer, trip->to) + column]++ + flow->src.i + trip->to;
-    uint32_t backup = backup_column(placer, trip, column, turn);
     if (backup != ID_NONE) {
         grid_path(grid, flow->src, flow->dst, backup, &part.backup);
     } else {
         backup_find(placer->shared->fabric, placer->input->beliefs, flow->src, flow->dst,
-                    &part.path, turn, &part.backup);
+                    &part.path, hash_pair(flow->src.i, flow->dst.i), &part.backup);
     }
     return add_part(placer, trip, &part);
 }
@@ -153,11 +137,12 @@ static int go_elsewhere(struct placer *placer, const struct trip *trip) {
     const struct plan_flow *flow = trip->flow;
     const struct fabric *fabric = placer->shared->fabric;
     const struct link_belief *beliefs = placer->input->beliefs;
-    struct lane *lane = &placer->lanes[trip->to];
-    uint32_t count =
-        lane->unjoined ? 0 : candidates_find(fabric, beliefs, flow->src, flow->dst, NULL, 0);
+    struct lane *lane = &placer->lanes[trip->leaves[1]];
+    uint32_t count = lane->unjoined == flow->src.i
+                         ? 0
+                         : candidates_find(fabric, beliefs, flow->src, flow->dst, NULL, 0);
     if (count == 0) {
-        lane->unjoined = true;
+        lane->unjoined = flow->src.i;
         return 0;
     }
     uint64_t hash = hash_pair(flow->src.i, flow->dst.i);
@@ -221,7 +206,8 @@ static int go_listed(struct placer *placer, const struct trip *trip, uint32_t pa
             board_part(tier, ride, ride->part + 1);
         }
         uint64_t bytes = left < ride->room ? left : ride->room;
-        int rc = emit(placer, trip, tier->placed.parts[ride->first + ride->part].column, bytes);
+        uint32_t part = ride->first + ride->part;
+        int rc = emit(placer, trip, tier->placed.parts[part].column, tier->backups[part], bytes);
         if (rc != 0) {
             return rc;
         }
@@ -247,9 +233,10 @@ static int go_dense(struct placer *placer, const struct trip *trip) {
     struct view *view;
     uint32_t column;
     assert(shared->shapes[trip->flow->job].dense != 0); // else it is listed
-    int rc = shared_view(shared, &input, trip->from, &view);
+    int rc = shared_view(shared, &input, trip->leaves[0], &view);
     if (rc == 0 && view_column(view, &input, trip->flow, &column, &rc)) {
-        return emit(placer, trip, column, trip->flow->bytes);
+        enter_lane(placer, trip);
+        return emit(placer, trip, column, backup_column(placer, trip, column), trip->flow->bytes);
     }
     return rc != 0 ? rc : go_elsewhere(placer, trip);
 }
@@ -272,18 +259,17 @@ static int place_flow(struct placer *placer, struct plan_flow *flow) {
     const uint64_t *live_bps = shared->live_bps;
     struct trip trip = {
         .flow = flow,
-        .from = shared->grid->leaf_index[fabric->ports[flow->src.i].leaf.i],
-        .to = shared->grid->leaf_index[fabric->ports[flow->dst.i].leaf.i],
+        .leaves = {shared->grid->leaf_index[fabric->ports[flow->src.i].leaf.i],
+                   shared->grid->leaf_index[fabric->ports[flow->dst.i].leaf.i]},
     };
     uint32_t pair;
     if (live_bps[port_uplink(fabric, flow->src).i] == 0 ||
         live_bps[port_downlink(fabric, flow->dst).i] == 0) {
         return 0;
     }
-    if (trip.from == trip.to) {
+    if (trip.leaves[0] == trip.leaves[1]) {
         return go_local(placer, &trip);
     }
-    enter_lane(placer, &trip);
     if (flow_list_find(&shared->tiers[shared->tier_of[flow->job]].list, flow->src, flow->dst,
                        &pair)) {
         return go_listed(placer, &trip, pair);
@@ -294,7 +280,7 @@ static int place_flow(struct placer *placer, struct plan_flow *flow) {
 static int place_all(struct placer *placer) {
     const struct shared *shared = placer->shared;
     for (uint32_t i = 0; i < shared->grid->leaf_count; i++) {
-        placer->lanes[i].src = ID_NONE;
+        placer->lanes[i] = (struct lane){ID_NONE, ID_NONE};
     }
     for (uint32_t i = 0; i < shared->tier_count; i++) {
         placer->rides[i].pair = ID_NONE;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/rule.h"
+#include "shared_backup.h"
 
 static size_t link_count(const struct tier *tier) {
     return fabric_link_count(tier->grid->fabric);
@@ -68,6 +69,8 @@ static void forget_now(struct tier *tier) {
     tier->now = NULL;
     sparse_placement_fini(&tier->placed);
     tier->placed = (struct sparse_placement){0};
+    free(tier->backups);
+    tier->backups = NULL;
 }
 
 void tier_fini(struct tier *tier) {
@@ -193,6 +196,18 @@ int tier_lay(struct tier *tier, uint64_t *rate_bps) {
 
 // ---- now
 
+static int choose_backups(struct tier *tier, const uint64_t *rate_bps) {
+    const struct backup_input input = {
+        .grid = tier->grid,
+        .rate_bps = rate_bps,
+        .flows = tier->list.flows,
+        .parts = tier->placed.parts,
+        .part_count = tier->placed.part_count,
+    };
+    tier->backups = calloc((size_t)tier->placed.part_count + 1, sizeof tier->backups[0]);
+    return tier->backups != NULL ? backup_choose(&input, tier->backups) : -ENOMEM;
+}
+
 int tier_follow(struct tier *tier, uint64_t *rate_bps) {
     forget_now(tier);
     double *loads = NULL;
@@ -204,6 +219,7 @@ int tier_follow(struct tier *tier, uint64_t *rate_bps) {
     }
     rc = rc != 0 ? rc : add_loads(tier, tier->now, &loads);
     rc = rc != 0 ? rc : place_listed(tier, rate_bps, loads);
+    rc = rc != 0 ? rc : choose_backups(tier, rate_bps);
     rc = rc != 0 ? rc : subtract_reserved(tier, rate_bps);
     free(loads);
     return rc;

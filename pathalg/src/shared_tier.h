@@ -25,6 +25,7 @@ struct tier {
     double *base_loads;                  // of dense collectives in the baseline
     struct waterfill *base, *now;        // NULL: nothing is dense; now may be base
     struct sparse_placement placed;      // of now
+    uint32_t *backups;                   // by part placed: its backup's column, or ID_NONE
 };
 
 int tier_open(const struct grid *grid, const struct demand_jobs *jobs, struct tier *out); // -ENOMEM
