@@ -49,7 +49,8 @@ void waterfill_close(struct waterfill *waterfill); // NULL is a no-op
 // that the shares up to any column are within half a unit of the exact ones.
 bool waterfill_shares(const struct waterfill *waterfill, uint32_t src_leaf, uint32_t dst_leaf,
                       uint32_t *shares);
-// Adds the fractional loads in bytes to one counter per directed link.
+// Adds the fractional loads in bytes to one counter per directed link. Uses scratch space of the
+// waterfill: one caller at a time.
 void waterfill_add_loads(const struct waterfill *waterfill, double *link_bytes);
 
 #endif

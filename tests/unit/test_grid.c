@@ -166,16 +166,17 @@ static void a_leaf_with_fewer_cables_uses_its_own_again(void **state) {
     const struct fabric_link_desc links[] = {
         {.a = "h0", .b = "a"},
         {.a = "h1", .b = "b"},
-        {.a = "a", .b = "s0", .cables = 3},
+        {.a = "a", .b = "s0", .cables = 4},
         {.a = "b", .b = "s0", .cables = 2},
         {.a = "a", .b = "s1"},
         {.a = "b", .b = "s1"},
     };
     struct bed bed = bed_open(explicit_fabric(nodes, 6, links, 6));
-    assert_int_equal(bed.grid->near.column_count, 4);
+    assert_int_equal(bed.grid->near.column_count, 5);
     assert_string_equal(route_text(&bed, &bed.grid->near, 1, 1), "b>s0.1");
     assert_string_equal(route_text(&bed, &bed.grid->near, 1, 2), "b>s0.0");
-    assert_string_equal(route_text(&bed, &bed.grid->near, 1, 3), "b>s1");
+    assert_string_equal(route_text(&bed, &bed.grid->near, 1, 3), "b>s0.1");
+    assert_string_equal(route_text(&bed, &bed.grid->near, 1, 4), "b>s1");
     assert_true(bed.grid->repeats);
     bed_close(&bed);
 }
