@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 if(TARGET sim)
   srv6_test(test_fluid LABEL unit SOURCES unit/test_fluid.c LIBRARIES sim)
+  srv6_test(test_scenario LABEL unit SOURCES unit/test_scenario.c LIBRARIES sim)
   srv6_test(prop_fluid LABEL property SOURCES property/prop_fluid.c LIBRARIES sim m)
+
+  srv6_test(prop_run_flows LABEL property SOURCES property/prop_run_flows.c LIBRARIES sim fleet_fixture m)
+  srv6_fuzz(fuzz_scenario SOURCES fuzz/fuzz_scenario.c LIBRARIES sim CORPUS fuzz/corpus/scenario)
+
+  add_test(NAME test_sim_run
+    COMMAND ${CMAKE_CURRENT_LIST_DIR}/../unit/test_sim_run $<TARGET_FILE:srv6-sim> ${CMAKE_CURRENT_LIST_DIR}/..)
+  set_tests_properties(test_sim_run PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
 
   # Scenarios with golden traces. Those with 128 agents need about 20 s of processor time each: `ctest -LE large` leaves
   # them out.

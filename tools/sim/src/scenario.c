@@ -62,6 +62,17 @@ static uint64_t read_interval(struct scenario_reader *reader, const char *text, 
     return interval_ns;
 }
 
+static void read_until(struct scenario_reader *reader) {
+    uint32_t line = yaml_text_line(reader->yaml, "until");
+    uint64_t complained = reader->complaints->total;
+    uint64_t until_ns = scenario_span(reader, reader->file->until, "until", line);
+    if (until_ns == 0 && reader->complaints->total == complained) {
+        complaints_add(reader->complaints, line, "until: a time above 0 expected");
+    }
+    // Where it is complained about, nothing else is after it.
+    reader->scenario->until_ns = until_ns > 0 ? until_ns : SCENARIO_SPAN_MAX_NS;
+}
+
 static void read_whole(struct scenario_reader *reader) {
     const struct scenario_yaml *file = reader->file;
     struct scenario *scenario = reader->scenario;
@@ -71,8 +82,7 @@ static void read_whole(struct scenario_reader *reader) {
                        SCENARIO_VERSION);
     }
     scenario->seed = file->seed != NULL ? *file->seed : 1;
-    scenario->until_ns =
-        scenario_span(reader, file->until, "until", yaml_text_line(reader->yaml, "until"));
+    read_until(reader);
     scenario->probe_interval_ns =
         read_interval(reader, file->probe_interval, "probe_interval", SCENARIO_PROBE_INTERVAL_NS);
     scenario->adaptive_round_ns =

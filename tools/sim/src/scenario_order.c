@@ -103,7 +103,7 @@ static void gossip(struct standing *standing, const struct scenario_event *event
                    uint32_t *in_force, bool begins) {
     if (begins && *in_force > 0) {
         complain(standing, event, "another one is in force", *in_force);
-    } else if (!begins && *in_force == 0) {
+    } else if (event->verb == VERB_REJOIN && *in_force == 0) {
         complain(standing, event, "there is no partition then", 0);
     }
     *in_force = begins ? event->line + 1 : 0;
