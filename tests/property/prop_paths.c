@@ -13,45 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bound_lp.h"
 #include "path_sum.h"
 #include "path_trial.h"
 
-#define LP_PORTS_MAX 256
-
 static uint64_t base_seed = 1;
 static uint32_t rounds = 60;
-
-// Mostly the paper's fabric, every thirtieth has 1,024 hosts.
-static enum trial_shape shape_of(uint32_t round) {
-    switch (round % 30) {
-    case 15:
-        return TRIAL_64X16;
-    case 5:
-        return TRIAL_32X16;
-    case 3:
-    case 8:
-    case 13:
-    case 18:
-    case 23:
-    case 28:
-        return TRIAL_16X16;
-    default:
-        return TRIAL_8X8;
-    }
-}
-
-static double lp_s(const struct plan_input *input) {
-    struct traffic *traffic;
-    struct lp_bound bound;
-    struct error error;
-    assert_int_equal(traffic_open(input, (node_id){ID_NONE}, &traffic), 0);
-    if (bound_lp(traffic, &bound, &error) != 0) {
-        fail_msg("%s", error.text);
-    }
-    traffic_close(traffic);
-    return bound.bound_s;
-}
 
 // ---- broken fabrics
 
@@ -69,14 +35,6 @@ struct figures {
     uint32_t misses;
 };
 
-// The ratio to the bound. Where the cut does not do, the program may; not that of a thousand hosts
-// that all talk with all.
-static double judge(const struct plan_input *input, const struct accept *accept, double load_s) {
-    double ratio = load_s / (accept->lp ? lp_s(input) : path_cut_s(input));
-    bool large = accept->whole && input->fabric->port_count > LP_PORTS_MAX;
-    return ratio <= accept->limit || accept->lp || large ? ratio : load_s / lp_s(input);
-}
-
 static void accept_round(uint64_t seed, enum trial_shape shape, enum trial_traffic traffic,
                          const struct accept *accept, struct figures *figures) {
     struct path_fixture fixture;
@@ -84,7 +42,9 @@ static void accept_round(uint64_t seed, enum trial_shape shape, enum trial_traff
     trial_broken(&fixture, seed, shape, traffic);
     path_sum_open(&sum, &fixture.input);
     path_sum_add_all(&sum, accept->algorithm);
-    double ratio = judge(&fixture.input, accept, path_sum_load_s(&sum));
+    double load_s = path_sum_load_s(&sum);
+    double ratio = load_s / (accept->lp ? path_lp_s(&fixture.input)
+                                        : path_bound_s(&fixture.input, load_s, accept->limit));
     bool bad = sum.wrong[0] != '\0' || ratio > accept->limit || !(ratio > 0.999999) ||
                (accept->whole && sum.split_flow_count > 0);
     if (bad) {
@@ -115,7 +75,7 @@ static void print_figures(const char *what, const struct figures *figures) {
 static void accept_traffic(enum trial_traffic traffic, const struct accept *accept) {
     struct figures figures = {0};
     for (uint32_t i = 0; i < rounds; i++) {
-        accept_round(base_seed + i, shape_of(i), traffic, accept, &figures);
+        accept_round(base_seed + i, trial_shape_of(i), traffic, accept, &figures);
     }
     print_figures(trial_traffic_name(traffic), &figures);
     assert_int_equal(figures.misses, 0);
@@ -201,40 +161,6 @@ static void even_traffic_on_healthy_fabrics_is_optimal_without_splits(void **sta
     }
 }
 
-static void shuffle(struct rng *rng, uint32_t *numbers, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = (uint32_t)rng_below(rng, i + 1);
-        numbers[i] = numbers[at];
-        numbers[at] = i;
-    }
-}
-
-// Some ranks send to one other rank each, on whatever leaf, so that leaves send and receive
-// unequally. Returns the most flows that a leaf has out or in, to and from other leaves.
-static uint32_t send_uneven(struct path_fixture *fixture, struct rng *rng,
-                            uint32_t hosts_per_leaf) {
-    enum { RANKS = 1024 };
-    uint32_t from[RANKS], to[RANKS], out[RANKS] = {0}, in[RANKS] = {0}, most = 0, pairs = 0;
-    static struct job_pair list[RANKS];
-    uint32_t ranks = fixture->plan_job.rank_count;
-    assert_true(ranks <= RANKS);
-    shuffle(rng, from, ranks);
-    shuffle(rng, to, ranks);
-    uint32_t senders = ranks / 2 + (uint32_t)rng_below(rng, ranks / 2 + 1);
-    for (uint32_t i = 0; i < senders; i++) {
-        if (from[i] != to[i]) {
-            list[pairs++] = (struct job_pair){from[i], to[i]};
-            bool crosses = from[i] / hosts_per_leaf != to[i] / hosts_per_leaf;
-            uint32_t a = out[from[i] / hosts_per_leaf] += crosses;
-            uint32_t b = in[to[i] / hosts_per_leaf] += crosses;
-            most = a > most ? a : most;
-            most = b > most ? b : most;
-        }
-    }
-    fixture_pairs(fixture, list, pairs, TRIAL_BYTES);
-    return most;
-}
-
 static void uneven_permutations_are_the_best_that_whole_flows_allow(void **state) {
     (void)state;
     static const enum trial_shape shapes[] = {TRIAL_8X8, TRIAL_16X16, TRIAL_64X16};
@@ -245,7 +171,7 @@ static void uneven_permutations_are_the_best_that_whole_flows_allow(void **state
         struct rng rng;
         rng_init(&rng, base_seed + i);
         trial_open(&fixture, shapes[i % 3]);
-        uint32_t degree = send_uneven(&fixture, &rng, 16);
+        uint32_t degree = trial_send_uneven(&fixture, &rng);
         path_sum_open(&sum, &fixture.input);
         path_sum_add_all(&sum, "shared");
         double flow_s = (double)TRIAL_BYTES * 8 / (400.0 * (double)GBPS);
@@ -264,45 +190,7 @@ static void uneven_permutations_are_the_best_that_whole_flows_allow(void **state
 
 // ---- stale views
 
-enum { DRAWS = 8, PER_LEAF = 16 };
-
-// As many hosts of each leaf, drawn at random, still believe in a whole fabric.
-static void plan_with_stale(struct path_fixture *fixture, const bool *stale, struct path_sum *sum) {
-    struct plan_input now = fixture->input, before = fixture->input;
-    struct planner *planners[2];
-    struct plan plan;
-    now.algorithm = before.algorithm = "shared";
-    before.beliefs = NULL;
-    assert_int_equal(planner_open(fixture->fabric, &planners[0]), 0);
-    assert_int_equal(planner_open(fixture->fabric, &planners[1]), 0);
-    plan_init(&plan);
-    for (uint32_t i = 0; i < fixture->fabric->host_count; i++) {
-        const struct plan_input *input = stale[i] ? &before : &now;
-        assert_int_equal(planner_plan(planners[stale[i]], input, (node_id){i}, &plan, NULL), 0);
-        path_sum_add(sum, (node_id){i}, &plan);
-    }
-    plan_fini(&plan);
-    planner_close(planners[0]);
-    planner_close(planners[1]);
-}
-
-static double ratio_with_stale(struct path_fixture *fixture, struct rng *rng, uint32_t per_leaf) {
-    bool stale[8 * PER_LEAF] = {false};
-    for (uint32_t leaf = 0; leaf < 8; leaf++) {
-        uint32_t order[PER_LEAF];
-        shuffle(rng, order, PER_LEAF);
-        for (uint32_t i = 0; i < per_leaf; i++) {
-            stale[leaf * PER_LEAF + order[i]] = true;
-        }
-    }
-    struct path_sum sum;
-    path_sum_open(&sum, &fixture->input);
-    plan_with_stale(fixture, stale, &sum);
-    double ratio = path_sum_load_s(&sum) / path_cut_s(&fixture->input);
-    assert_string_equal(sum.wrong, "");
-    path_sum_close(&sum);
-    return ratio;
-}
+enum { DRAWS = 8 };
 
 // Half of leaf0-spine0 is gone, and a share q of the hosts has not heard of it.
 static void stale_views_cost_what_they_must(void **state) {
@@ -314,13 +202,13 @@ static void stale_views_cost_what_they_must(void **state) {
     trial_send(&fixture, &rng, TRIAL_ALLTOALL);
     fixture_limit(&fixture, "leaf0>spine0", CAPACITY_FULL_PPM / 2);
     fixture_limit(&fixture, "spine0>leaf0", CAPACITY_FULL_PPM / 2);
-    for (uint32_t stale = 0; stale <= PER_LEAF; stale += 4) {
-        double ratio = 0, expected = 1 + 0.875 * stale / PER_LEAF;
+    for (uint32_t stale = 0; stale <= TRIAL_HOSTS_PER_LEAF; stale += 4) {
+        double ratio = 0, expected = 1 + 0.875 * stale / TRIAL_HOSTS_PER_LEAF;
         for (unsigned i = 0; i < DRAWS; i++) {
-            ratio += ratio_with_stale(&fixture, &rng, stale) / DRAWS;
+            ratio += trial_stale_ratio(&fixture, &rng, stale) / DRAWS;
         }
-        printf("%u of %d hosts stale: %.4f (1 + 0.875 q = %.4f)\n", stale, PER_LEAF, ratio,
-               expected);
+        printf("%u of %d hosts stale: %.4f (1 + 0.875 q = %.4f)\n", stale, TRIAL_HOSTS_PER_LEAF,
+               ratio, expected);
         assert_true(ratio < expected + 0.02 && ratio > expected - 0.02);
     }
     fixture_close(&fixture);

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bound_lp.h"
 #include "pathalg/candidates.h"
+
+#define LP_PORTS_MAX 256
 
 // What a host should send, sorted and merged as flows are.
 struct wanted {
@@ -338,4 +341,27 @@ double path_cut_s(const struct plan_input *input) {
     double above = pods ? cut_level(input, &wanted, true) : 0;
     free(wanted.demands);
     return leaves > above ? leaves : above;
+}
+
+double path_lp_s(const struct plan_input *input) {
+    struct traffic *traffic;
+    struct lp_bound bound = {0};
+    struct error error = {0};
+    int rc = traffic_open(input, (node_id){ID_NONE}, &traffic);
+    assert(rc == 0);
+    rc = bound_lp(traffic, &bound, &error);
+    if (rc != 0) {
+        fprintf(stderr, "the linear program: %s\n", error.text);
+        abort();
+    }
+    traffic_close(traffic);
+    return bound.bound_s;
+}
+
+double path_bound_s(const struct plan_input *input, double load_s, double enough) {
+    double cut_s = path_cut_s(input);
+    const struct job *job = input->jobs[0].job;
+    bool sparse = collective_has_map(job->collectives[0].type);
+    bool solvable = sparse || input->fabric->port_count <= LP_PORTS_MAX;
+    return load_s > enough * cut_s && solvable ? path_lp_s(input) : cut_s;
 }

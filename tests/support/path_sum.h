@@ -34,5 +34,10 @@ double path_sum_load_s(const struct path_sum *sum);
 // The largest of what a leaf or pod sends or receives over what its links up and down carry, of the
 // demands that some live path joins.
 double path_cut_s(const struct plan_input *input);
+// The optimum of srv6-sim's linear program. It ends the program where there is none.
+double path_lp_s(const struct plan_input *input);
+// The cut; or, where a load is more than `enough` times that, the program, which is never less. A
+// thousand hosts that all talk with all are too many for it.
+double path_bound_s(const struct plan_input *input, double load_s, double enough);
 
 #endif

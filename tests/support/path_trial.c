@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "path_sum.h"
+
 #define ZIPF_EXPONENT 0.8
 #define SINKHORN_ROUNDS 30
 
@@ -17,6 +19,24 @@ const char *trial_shape_name(enum trial_shape shape) {
 const char *trial_traffic_name(enum trial_traffic traffic) {
     static const char *const names[] = {"alltoall", "skewed", "permutation", "ring"};
     return names[traffic];
+}
+
+enum trial_shape trial_shape_of(uint32_t round) {
+    switch (round % 30) {
+    case 15:
+        return TRIAL_64X16;
+    case 5:
+        return TRIAL_32X16;
+    case 3:
+    case 8:
+    case 13:
+    case 18:
+    case 23:
+    case 28:
+        return TRIAL_16X16;
+    default:
+        return TRIAL_8X8;
+    }
 }
 
 void trial_open(struct path_fixture *fixture, enum trial_shape shape) {
@@ -36,7 +56,7 @@ void trial_open(struct path_fixture *fixture, enum trial_shape shape) {
         };
         fixture_clos(fixture, &clos);
     } else {
-        fixture_leaf_spine(fixture, leaves[shape], spines[shape], 16, 1);
+        fixture_leaf_spine(fixture, leaves[shape], spines[shape], TRIAL_HOSTS_PER_LEAF, 1);
     }
 }
 
@@ -106,6 +126,45 @@ void trial_send(struct path_fixture *fixture, struct rng *rng, enum trial_traffi
     }
 }
 
+static void shuffle(struct rng *rng, uint32_t *numbers, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = (uint32_t)rng_below(rng, i + 1);
+        numbers[i] = numbers[at];
+        numbers[at] = i;
+    }
+}
+
+static uint32_t *shuffled(struct rng *rng, uint32_t count) {
+    uint32_t *numbers = calloc(count, sizeof numbers[0]);
+    assert(numbers != NULL);
+    shuffle(rng, numbers, count);
+    return numbers;
+}
+
+uint32_t trial_send_uneven(struct path_fixture *fixture, struct rng *rng) {
+    uint32_t ranks = fixture->plan_job.rank_count, most = 0, count = 0;
+    uint32_t *from = shuffled(rng, ranks), *to = shuffled(rng, ranks);
+    uint32_t *flows = calloc(2 * (size_t)ranks, sizeof flows[0]); // out and in, by leaf
+    struct job_pair *pairs = calloc(ranks, sizeof pairs[0]);
+    assert(flows != NULL && pairs != NULL);
+    uint32_t senders = ranks / 2 + (uint32_t)rng_below(rng, ranks / 2 + 1);
+    for (uint32_t i = 0; i < senders; i++) {
+        uint32_t a = from[i] / TRIAL_HOSTS_PER_LEAF, b = to[i] / TRIAL_HOSTS_PER_LEAF;
+        if (from[i] != to[i]) {
+            pairs[count++] = (struct job_pair){from[i], to[i]};
+            uint32_t out = flows[2 * a] += a != b, in = flows[2 * b + 1] += a != b;
+            most = out > most ? out : most;
+            most = in > most ? in : most;
+        }
+    }
+    fixture_pairs(fixture, pairs, count, TRIAL_BYTES);
+    free(from);
+    free(to);
+    free(flows);
+    free(pairs);
+    return most;
+}
+
 static void damage_link(struct path_fixture *fixture, link_id link, bool dead) {
     if (dead) {
         fixture->beliefs[link.i].down = true;
@@ -141,4 +200,47 @@ void trial_broken(struct path_fixture *fixture, uint64_t seed, enum trial_shape 
     trial_open(fixture, shape);
     trial_send(fixture, &rng, traffic);
     trial_damage(fixture, &rng);
+}
+
+static void plan_with_stale(const struct path_fixture *fixture, const bool *stale,
+                            struct path_sum *sum) {
+    struct plan_input now = fixture->input, before = fixture->input;
+    struct planner *planners[2];
+    struct plan plan;
+    now.algorithm = before.algorithm = "shared";
+    before.beliefs = NULL;
+    plan_init(&plan);
+    int rc =
+        planner_open(fixture->fabric, &planners[0]) | planner_open(fixture->fabric, &planners[1]);
+    assert(rc == 0);
+    for (uint32_t i = 0; i < fixture->fabric->host_count; i++) {
+        const struct plan_input *input = stale[i] ? &before : &now;
+        rc = planner_plan(planners[stale[i]], input, (node_id){i}, &plan, NULL);
+        assert(rc == 0);
+        path_sum_add(sum, (node_id){i}, &plan);
+    }
+    plan_fini(&plan);
+    planner_close(planners[0]);
+    planner_close(planners[1]);
+}
+
+double trial_stale_ratio(struct path_fixture *fixture, struct rng *rng, uint32_t stale_per_leaf) {
+    uint32_t hosts = fixture->fabric->host_count;
+    bool *stale = calloc(hosts, sizeof stale[0]);
+    assert(stale != NULL);
+    for (uint32_t first = 0; first < hosts; first += TRIAL_HOSTS_PER_LEAF) {
+        uint32_t order[TRIAL_HOSTS_PER_LEAF];
+        shuffle(rng, order, TRIAL_HOSTS_PER_LEAF);
+        for (uint32_t i = 0; i < stale_per_leaf; i++) {
+            stale[first + order[i]] = true;
+        }
+    }
+    struct path_sum sum;
+    path_sum_open(&sum, &fixture->input);
+    plan_with_stale(fixture, stale, &sum);
+    double ratio = path_sum_load_s(&sum) / path_cut_s(&fixture->input);
+    assert(sum.wrong[0] == '\0');
+    path_sum_close(&sum);
+    free(stale);
+    return ratio;
 }
