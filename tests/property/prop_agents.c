@@ -397,6 +397,64 @@ static void a_nic_without_srh_sends_what_needs_one_plain_and_says_so(void **stat
     fleet_close(sim);
 }
 
+static void set_plan_version(struct fleet *sim, uint32_t host, uint32_t version) {
+    struct engine_config config = *engine_configuration(fleet_engine(sim, host));
+    config.plan_version = version;
+    const struct engine_event event = {.kind = ENGINE_CONFIG, .config = &config};
+    assert_int_equal(fleet_event(sim, host, &event, NULL), 0);
+    fleet_run(sim, 200 * NS_PER_MS);
+}
+
+// Two flows over four paths: ethereal splits each in two, shared splits nothing.
+static void expect_versions(struct fleet *sim, uint32_t except, uint32_t version) {
+    for (uint32_t i = 0; i < fleet_count(sim); i++) {
+        const struct engine *engine = i != except ? fleet_engine(sim, i) : NULL;
+        for (uint32_t f = 0; engine != NULL && f < engine_plan(engine)->flow_count; f++) {
+            const struct plan_flow *flow = &engine_plan(engine)->flows[f];
+            assert_int_equal(engine_plan_version(engine), version);
+            assert_int_equal(flow->part_count, flow->local || version == 2 ? 1 : 2);
+        }
+    }
+}
+
+static void all_plan_with_the_lowest_version_among_live_members(void **state) {
+    (void)state;
+    struct fleet *sim = open_with_job(&lab_8);
+    expect_versions(sim, ID_NONE, 2);
+    set_plan_version(sim, 5, 1);
+    expect_versions(sim, ID_NONE, 1);
+    assert_int_equal(send_everywhere(sim).delivered, QPS * 8 * 6);
+    assert_int_equal(fleet_notes(sim, 0, "plan_version"), 1);
+    set_plan_version(sim, 5, 0);
+    expect_versions(sim, ID_NONE, 2);
+    set_plan_version(sim, 5, 1);
+    fleet_stop(sim, 5);
+    fleet_run(sim, 2 * NS_PER_S);
+    expect_versions(sim, 5, 2);
+    fleet_close(sim);
+}
+
+static void what_cannot_be_planned_is_said_once_and_listed(void **state) {
+    (void)state;
+    struct fleet *sim = open_with_job(&lab_8);
+    assert_int_equal(engine_problem_count(fleet_engine(sim, 0)), 0);
+    for (unsigned spine = 0; spine < 4; spine++) {
+        char name[LINK_NAME_SIZE];
+        snprintf(name, sizeof name, "leaf2-spine%u", spine);
+        const struct engine_event drain = {
+            .kind = ENGINE_DRAIN, .drain = {.name = name, .kind = DRAIN_LINK, .active = true}};
+        assert_int_equal(fleet_event(sim, 7, &drain, NULL), 0);
+        fleet_run(sim, 100 * NS_PER_MS);
+    }
+    assert_int_equal(engine_problem_count(fleet_engine(sim, 0)), 1);
+    assert_string_equal(engine_problem_at(fleet_engine(sim, 0), 0),
+                        "leaf2 cannot be reached: no link down to it is live");
+    assert_string_equal(engine_problem_at(fleet_engine(sim, 4), 0),
+                        "leaf2 cannot send: no uplink of it is live");
+    assert_int_equal(fleet_notes(sim, 0, "plan_problems"), 1);
+    fleet_close(sim);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_member_sees_every_member_and_steers_every_flow),
@@ -410,6 +468,8 @@ int main(void) {
         cmocka_unit_test(a_removed_job_leaves_no_rule_anywhere),
         cmocka_unit_test(three_tiers_and_parallel_cables_reroute_too),
         cmocka_unit_test(a_nic_without_srh_sends_what_needs_one_plain_and_says_so),
+        cmocka_unit_test(all_plan_with_the_lowest_version_among_live_members),
+        cmocka_unit_test(what_cannot_be_planned_is_said_once_and_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

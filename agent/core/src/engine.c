@@ -123,6 +123,10 @@ static int change_config(struct engine *engine, const struct engine_config *conf
     engine->config.loss_threshold = config->loss_threshold;
     engine->config.up_hold_ns = config->up_hold_ns;
     engine->config.up_hold_max_ns = config->up_hold_max_ns;
+    if (engine->config.plan_version != config->plan_version) {
+        engine->config.plan_version = config->plan_version;
+        engine->hosts_changed = engine->facts_changed = true;
+    }
     if (strcmp(engine->config.algorithm, config->algorithm) != 0) {
         memcpy(engine->config.algorithm, config->algorithm, sizeof engine->config.algorithm);
         engine->plans_stale = engine->beliefs_changed = true;
