@@ -26,6 +26,23 @@ static inline uint32_t dense_links(const struct dense_pair *pair, uint32_t colum
     return pair->up[column].link_count + pair->down[column].link_count;
 }
 
+static inline uint32_t dense_links_common(const struct grid_route *a, const struct grid_route *b) {
+    uint32_t common = 0;
+    for (uint32_t i = 0; i < a->link_count; i++) {
+        for (uint32_t j = 0; j < b->link_count; j++) {
+            common += a->links[i].i == b->links[j].i;
+        }
+    }
+    return common;
+}
+
+// How many links are of one column's path and not of the other's.
+static inline uint32_t dense_links_apart(const struct dense_pair *pair, uint32_t a, uint32_t b) {
+    uint32_t common = dense_links_common(&pair->up[a], &pair->up[b]) +
+                      dense_links_common(&pair->down[a], &pair->down[b]);
+    return dense_links(pair, a) + dense_links(pair, b) - 2 * common;
+}
+
 static inline int64_t dense_debt(const struct dense_pair *pair, uint32_t column,
                                  const int64_t *debts) {
     const struct grid_route *up = &pair->up[column];

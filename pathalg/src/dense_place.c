@@ -7,8 +7,8 @@
 // while its column has room.
 //
 // Then a flow moves where that lowers the sum of the squares of the debts: when the debt of the
-// column that lacks most exceeds that of its own by more than half the flow for each link of both
-// paths, and its own column has too much by as much.
+// column that lacks most exceeds that of its own by more than half the flow for each link that the
+// two paths do not share, and its own column has too much.
 // As for equal flows, a pair sees what earlier pairs were left with, and all is settled at the end.
 #include "dense.h"
 
@@ -37,6 +37,7 @@ struct placer {
     uint32_t *columns;     // by entry: what becomes of the flow
     int64_t *debts;        // by directed link
     int64_t *lacks;        // by column of the current pair
+    uint64_t *rests;       // by column: bytes of the pair's flows there that are yet to be placed
 };
 
 // A pair's entries.
@@ -136,11 +137,15 @@ static void owe_targets(struct placer *placer, const struct lot *lot) {
     }
 }
 
+static bool sees_all(const struct placer *placer) {
+    return placer->group->leaf_count == placer->grid->leaf_count;
+}
+
 // What groups do not see of each other must not round the same way in all of them: a flow stays on
 // a column that has room for a fraction of it, and that fraction, half where all leaves are placed
 // together, differs from group to group.
 static uint32_t rounding(const struct placer *placer, const struct lot *lot, uint32_t column) {
-    if (placer->group->leaf_count == placer->grid->leaf_count) {
+    if (sees_all(placer)) {
         return SHARE_ONE / 2;
     }
     link_id link = link_opposite(lot->pair.down[column].links[0]);
@@ -176,10 +181,15 @@ static uint32_t column_lacking_most(const struct placer *placer, const struct lo
     return best;
 }
 
-// Moves bytes onto a column (off it when negative).
+// Moves bytes onto a column (off it when negative). Others lack as much less where they share
+// links.
 static void load(struct placer *placer, const struct lot *lot, uint32_t column, int64_t bytes) {
     dense_owe(&lot->pair, column, -bytes, placer->debts);
-    placer->lacks[column] -= bytes * dense_links(&lot->pair, column);
+    if (lot->pair.up[column].link_count == 1 && !placer->grid->repeats) {
+        placer->lacks[column] -= bytes * dense_links(&lot->pair, column);
+    } else {
+        read_lacks(placer, lot);
+    }
 }
 
 // ---- laying out
@@ -191,34 +201,70 @@ static bool is_kept(const struct placer *placer, const struct lot *lot, const ui
                   lot->shares, lot->pair.column_count * sizeof before[0]) == 0;
 }
 
+// What a column has room for may be filled by the smaller flows that it still has. As much as they
+// cannot fill decides whether the flow stays.
 static bool has_room(const struct placer *placer, const struct lot *lot, uint32_t column,
                      uint64_t bytes) {
-    int64_t room = placer->lacks[column] / dense_links(&lot->pair, column);
-    return room >= target_bytes(bytes, rounding(placer, lot, column));
+    int64_t lack = placer->lacks[column] / dense_links(&lot->pair, column);
+    uint64_t room = lack > 0 ? (uint64_t)lack : 0;
+    uint64_t rest = placer->rests[column];
+    uint64_t filled = rest < room ? rest : room;
+    return room >= bytes ||
+           (int64_t)(room - filled) > target_bytes(bytes - filled, rounding(placer, lot, column));
 }
 
-// A flow stays on the column that it has, if any, while that has room.
+// A flow stays on the column that it has, if any, while that has room. Where nothing is left to
+// groups that do not see each other, it also stays while it is missed there nearly as much as where
+// it is missed most: what the links then lack or have too much, later flows make up for.
+static bool stays(const struct placer *placer, const struct lot *lot, uint32_t entry,
+                  uint32_t best) {
+    uint32_t column = placer->columns[entry];
+    uint64_t bytes = placer->entries[entry].bytes;
+    if (column == ID_NONE || lot->shares[column] == 0) {
+        return false;
+    }
+    int64_t missed_more = placer->lacks[best] - placer->lacks[column];
+    return has_room(placer, lot, column, bytes) ||
+           (sees_all(placer) && missed_more <= (int64_t)bytes);
+}
+
 static void place_flow(struct placer *placer, const struct lot *lot, uint32_t entry) {
     uint64_t bytes = placer->entries[entry].bytes;
-    uint32_t column = placer->columns[entry];
-    if (column == ID_NONE || lot->shares[column] == 0 || !has_room(placer, lot, column, bytes)) {
-        column = column_lacking_most(placer, lot);
+    uint32_t best = column_lacking_most(placer, lot);
+    if (placer->columns[entry] != ID_NONE) {
+        placer->rests[placer->columns[entry]] -= bytes;
     }
-    placer->columns[entry] = column;
-    if (column != ID_NONE) {
-        load(placer, lot, column, (int64_t)bytes);
+    if (!stays(placer, lot, entry, best)) {
+        placer->columns[entry] = best;
+    }
+    if (placer->columns[entry] != ID_NONE) {
+        load(placer, lot, placer->columns[entry], (int64_t)bytes);
     }
 }
 
-static void place_lot(struct placer *placer, const struct lot *lot, bool kept) {
-    owe_targets(placer, lot);
-    read_lacks(placer, lot);
+static void count_rests(struct placer *placer, const struct lot *lot) {
+    memset(placer->rests, 0, lot->pair.column_count * sizeof placer->rests[0]);
     for (uint32_t i = lot->first; i < lot->end; i++) {
-        if (!kept) {
-            place_flow(placer, lot, i);
-        } else if (placer->columns[i] != ID_NONE) {
-            load(placer, lot, placer->columns[i], (int64_t)placer->entries[i].bytes);
+        if (placer->columns[i] != ID_NONE) {
+            placer->rests[placer->columns[i]] += placer->entries[i].bytes;
         }
+    }
+}
+
+static void keep_lot(struct placer *placer, const struct lot *lot) {
+    for (uint32_t i = lot->first; i < lot->end; i++) {
+        if (placer->columns[i] != ID_NONE) {
+            int64_t bytes = (int64_t)placer->entries[i].bytes;
+            dense_owe(&lot->pair, placer->columns[i], -bytes, placer->debts);
+        }
+    }
+}
+
+static void place_lot(struct placer *placer, const struct lot *lot) {
+    read_lacks(placer, lot);
+    count_rests(placer, lot);
+    for (uint32_t i = lot->first; i < lot->end; i++) {
+        place_flow(placer, lot, i);
     }
 }
 
@@ -229,10 +275,10 @@ static bool even_out(struct placer *placer, const struct lot *lot) {
     for (uint32_t i = lot->first; i < lot->end && best != ID_NONE; i++) {
         uint32_t column = placer->columns[i];
         int64_t bytes = (int64_t)placer->entries[i].bytes;
-        int64_t links = dense_links(&lot->pair, column) + dense_links(&lot->pair, best);
+        int64_t links = dense_links_apart(&lot->pair, column, best);
         // Divided on both sides: products would exceed 63 bits.
         int64_t excess = -placer->lacks[column];
-        if (excess > 0 && (placer->lacks[best] + excess) / links > bytes / 2) {
+        if (links > 0 && excess > 0 && (placer->lacks[best] + excess) / links > bytes / 2) {
             load(placer, lot, column, -bytes);
             load(placer, lot, best, bytes);
             placer->columns[i] = best;
@@ -261,7 +307,12 @@ static void lay(struct placer *placer, const uint32_t *shares, const uint32_t *b
     memset(placer->debts, 0, fabric_link_count(placer->grid->fabric) * sizeof placer->debts[0]);
     for (uint32_t i = 0; i < placer->lot_count; i++) {
         struct lot lot = lot_at(placer, shares, i);
-        place_lot(placer, &lot, is_kept(placer, &lot, before));
+        owe_targets(placer, &lot);
+        if (is_kept(placer, &lot, before)) {
+            keep_lot(placer, &lot);
+        } else {
+            place_lot(placer, &lot);
+        }
     }
     settle(placer, shares, before);
 }
@@ -295,10 +346,12 @@ int dense_place(const struct grid *grid, const struct dense_group *group, const 
         .columns = calloc((size_t)count + 1, sizeof placer.columns[0]),
         .debts = calloc(fabric_link_count(grid->fabric), sizeof placer.debts[0]),
         .lacks = calloc((size_t)grid->column_max + 1, sizeof placer.lacks[0]),
+        .rests = calloc((size_t)grid->column_max + 1, sizeof placer.rests[0]),
     };
     int rc = -ENOMEM;
     if (placer.ends != NULL && placer.entries != NULL && placer.merged != NULL &&
-        placer.columns != NULL && placer.debts != NULL && placer.lacks != NULL) {
+        placer.columns != NULL && placer.debts != NULL && placer.lacks != NULL &&
+        placer.rests != NULL) {
         run(&placer, base, now);
         rc = 0;
     }
@@ -308,5 +361,6 @@ int dense_place(const struct grid *grid, const struct dense_group *group, const 
     free(placer.columns);
     free(placer.debts);
     free(placer.lacks);
+    free(placer.rests);
     return rc;
 }
