@@ -13,8 +13,8 @@ if(TARGET sim)
 
   # Scenarios with golden traces. Those with 128 agents need about 20 s of processor time each: `ctest -LE large` leaves
   # them out.
-  set(scenarios adaptive-cut adaptive-half-link agent-killed cut-heal drain half-link half-link-stale healthy
-    one-way-three-tier partition pause two-jobs)
+  set(scenarios adaptive-cut adaptive-half-link agent-killed cut-heal drain dual-plane half-link half-link-stale healthy
+    one-way-three-tier partition pause rail two-jobs)
   foreach(scenario ${scenarios} large-adaptive large-cut)
     add_test(NAME scenario_${scenario}
       COMMAND ${CMAKE_CURRENT_LIST_DIR}/../scenario/run $<TARGET_FILE:srv6-sim> ${scenario})

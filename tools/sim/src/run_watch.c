@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/rng.h"
+#include "model/time.h"
+
+#define SAID_AGAIN_NS NS_PER_S
 #define LINKS_NAMED 3 // of those that change at one instant
 
 int watch_init(struct watch *watch, const struct fabric *fabric) {
@@ -119,7 +123,26 @@ static void tell_member(const struct teller *teller, const struct watch_heard *h
     tell(teller, &line);
 }
 
+// Whether another agent said the same a moment ago.
+static bool was_said(struct watch *watch, const struct engine_note *note) {
+    uint64_t now_ns = fleet_now_ns(watch->fleet);
+    uint64_t hash =
+        hash_bytes(note->text, strlen(note->text), hash_bytes(note->kind, strlen(note->kind), 0));
+    for (uint32_t i = 0; i < WATCH_SAID_MAX; i++) {
+        const struct watch_said *said = &watch->said[i];
+        if (said->hash == hash && now_ns - said->at_ns < SAID_AGAIN_NS) {
+            return true;
+        }
+    }
+    watch->said[watch->said_next] = (struct watch_said){hash, now_ns};
+    watch->said_next = (watch->said_next + 1) % WATCH_SAID_MAX;
+    return false;
+}
+
 static void tell_other(const struct teller *teller, const struct watch_heard *heard) {
+    if (was_said(teller->watch, &heard->note)) {
+        return;
+    }
     struct trace_line line = {.kind = "agent"};
     snprintf(line.subject, sizeof line.subject, "%s", host_name(teller->watch, heard->host));
     snprintf(line.text, sizeof line.text, "%s: %s", heard->note.kind, heard->note.text);

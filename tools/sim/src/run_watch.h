@@ -21,6 +21,12 @@ struct watch_heard {
     struct engine_note note;
 };
 
+// What agents said besides, so that what all of them say at about one time is one line.
+#define WATCH_SAID_MAX 64
+struct watch_said {
+    uint64_t hash, at_ns;
+};
+
 struct watch {
     const struct fabric *fabric;
     struct fleet *fleet; // set once it is open
@@ -29,6 +35,8 @@ struct watch {
     enum { MEMBER_HERE, MEMBER_GONE } * members;
     struct watch_heard *heard;
     uint32_t heard_count, heard_capacity;
+    struct watch_said said[WATCH_SAID_MAX]; // the oldest is overwritten
+    uint32_t said_next;
     int error;
 };
 
