@@ -383,6 +383,14 @@ static bool gaining_column(const uint32_t *base, const uint32_t *now, uint32_t c
     return false;
 }
 
+// Where the slots of a block that leave it begin. By the golden ratio from pair to pair, so that
+// all sources of a leaf keep as many of their flows.
+static uint32_t block_turn(const struct dense_rows *rows, const uint32_t leaves[2], uint32_t size) {
+    uint32_t leaf_count = rows->grid->leaf_count;
+    uint32_t pair = (leaves[1] + leaf_count - leaves[0]) % leaf_count;
+    return (uint32_t)((uint64_t)(pair * UINT32_C(2654435769)) * size >> 32);
+}
+
 bool dense_rows_column(const struct dense_rows *rows, const uint32_t leaves[2], uint32_t source,
                        uint32_t destination, uint32_t *column) {
     size_t cell = dense_cell(rows->grid, &rows->group, leaves[0], leaves[1]);
@@ -393,11 +401,12 @@ bool dense_rows_column(const struct dense_rows *rows, const uint32_t leaves[2], 
     uint32_t moved = 0; // flows that leave earlier columns
     for (uint32_t c = 0; c < column_count; c++) {
         if (slot < base[c]) {
-            if (slot < now[c]) {
+            uint32_t turned = (slot + block_turn(rows, leaves, base[c])) % base[c];
+            if (turned < now[c]) {
                 *column = c;
                 return true;
             }
-            return gaining_column(base, now, column_count, moved + slot - now[c], column);
+            return gaining_column(base, now, column_count, moved + turned - now[c], column);
         }
         slot -= base[c];
         moved += base[c] > now[c] ? base[c] - now[c] : 0;
