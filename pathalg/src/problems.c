@@ -100,7 +100,7 @@ static int note_job(struct teller *teller, const struct plan_job *job) {
         bool all = collective->type == COLLECTIVE_ALLTOALL ||
                    (collective->type == COLLECTIVE_ALLTOALLV && collective->matrix == NULL);
         all_to_all = all_to_all || (all && collective->bytes > 0);
-        others.listed |= all ? 0 : (uint16_t)(1U << c);
+        others.listed = (uint16_t)(others.listed | (all ? 0U : 1U << c));
     }
     int rc = all_to_all ? note_all_to_all(teller, job) : 0;
     struct flow_list list = {0};
