@@ -70,9 +70,14 @@ struct dense_flow {
 // that exceeds a column's share of its pair is made up for by other leaves.
 struct dense_group dense_flow_group_of(const struct dense_group *group, uint32_t leaf,
                                        uint32_t flows_per_leaf);
-// All flows of the group's leaves, in an order on which all agents agree. base and now may be one
-// array. -ENOMEM; flows are untouched then.
-int dense_place(const struct grid *grid, const struct dense_group *group, const uint32_t *base,
-                const uint32_t *now, struct dense_flow *flows, uint32_t count);
+
+struct dense_list; // opaque: flows in the order in which they are placed, and where base has them
+// All flows of the group's leaves, in an order on which all agents agree; laid out by the base
+// shares. base and flows are borrowed while the list lives. -ENOMEM; flows are untouched then.
+int dense_list_open(const struct grid *grid, const struct dense_group *group, const uint32_t *base,
+                    struct dense_flow *flows, uint32_t count, struct dense_list **out);
+void dense_list_close(struct dense_list *list); // NULL is a no-op
+// Repairs the base layout for the shares of now; what an earlier call did is forgotten.
+void dense_list_repair(struct dense_list *list, const uint32_t *now);
 
 #endif

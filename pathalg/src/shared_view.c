@@ -82,13 +82,13 @@ static int collect_flows(const struct view_input *input, struct view_list *list)
     return collector.rc;
 }
 
-static int place_list(const struct view *view, const struct grid *grid, struct view_list *list) {
-    size_t first = dense_cell(grid, &view->group, list->group.first_leaf, 0);
-    return dense_place(grid, &list->group, &view->base[first], &view->now[first], list->flows,
-                       list->list.count);
+static size_t first_cell(const struct view *view, const struct grid *grid,
+                         const struct view_list *list) {
+    return dense_cell(grid, &view->group, list->group.first_leaf, 0);
 }
 
 static void list_fini(struct view_list *list) {
+    dense_list_close(list->placed);
     free(list->list.flows);
     free(list->flows);
 }
@@ -112,7 +112,13 @@ static int list_init(const struct view *view, const struct view_input *input,
             .bytes = flow->bytes,
         };
     }
-    return place_list(view, grid, list);
+    size_t first = first_cell(view, grid, list);
+    rc = dense_list_open(grid, &list->group, &view->base[first], list->flows, list->list.count,
+                         &list->placed);
+    if (rc == 0) {
+        dense_list_repair(list->placed, &view->now[first]);
+    }
+    return rc;
 }
 
 static uint64_t sum_of(const uint32_t *counts, uint32_t count) {
@@ -223,10 +229,8 @@ int view_follow(struct view *view, const struct view_input *input) {
         }
     }
     for (uint32_t i = 0; i < view->list_count; i++) {
-        int rc = place_list(view, grid, &view->lists[i]);
-        if (rc != 0) {
-            return rc;
-        }
+        struct view_list *list = &view->lists[i];
+        dense_list_repair(list->placed, &view->now[first_cell(view, grid, list)]);
     }
     view->followed = true;
     return 0;

@@ -14,6 +14,7 @@ struct view_list {
     struct dense_group group;
     struct flow_list list;
     struct dense_flow *flows; // by index in the list: its column
+    struct dense_list *placed;
 };
 
 struct view {

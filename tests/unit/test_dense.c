@@ -344,10 +344,10 @@ static void groups_are_what_takes_milliseconds(void **state) {
     assert_int_equal(group.first_leaf, 16);
     assert_int_equal(group.leaf_count, 16);
     const struct dense_group outer = {16, 16};
-    group = dense_flow_group_of(&outer, 31, 2048); // all 16 leaves
+    group = dense_flow_group_of(&outer, 31, 8192); // all 16 leaves
     assert_int_equal(group.first_leaf, 16);
     assert_int_equal(group.leaf_count, 16);
-    group = dense_flow_group_of(&outer, 31, 5000); // six leaves at a time, and four remain
+    group = dense_flow_group_of(&outer, 31, 20000); // six leaves at a time, and four remain
     assert_int_equal(group.first_leaf, 28);
     assert_int_equal(group.leaf_count, 4);
     group = dense_flow_group_of(&outer, 20, 1000000);

@@ -54,6 +54,15 @@ static void bed_close(struct bed *bed) {
     dense_end(&bed->fixture);
 }
 
+static void place(const struct dense_fixture *fixture, const struct dense_group *group,
+                  const uint32_t *base, const uint32_t *now, struct dense_flow *flows,
+                  uint32_t count) {
+    struct dense_list *list;
+    assert_int_equal(dense_list_open(fixture->grid, group, base, flows, count, &list), 0);
+    dense_list_repair(list, now);
+    dense_list_close(list);
+}
+
 static void bed_place(struct bed *bed, uint32_t group_size, const uint32_t *now) {
     const struct grid *grid = bed->fixture.grid;
     const struct dense_group all = {0, grid->leaf_count};
@@ -61,10 +70,9 @@ static void bed_place(struct bed *bed, uint32_t group_size, const uint32_t *now)
         uint32_t rest = grid->leaf_count - leaf;
         struct dense_group group = {leaf, rest < group_size ? rest : group_size};
         size_t cell = dense_cell(grid, &all, leaf, 0);
-        assert_int_equal(dense_place(grid, &group, &bed->fixture.base[cell], &now[cell],
-                                     &bed->flows[(size_t)leaf * bed->flows_per_leaf],
-                                     group.leaf_count * bed->flows_per_leaf),
-                         0);
+        place(&bed->fixture, &group, &bed->fixture.base[cell], &now[cell],
+              &bed->flows[(size_t)leaf * bed->flows_per_leaf],
+              group.leaf_count * bed->flows_per_leaf);
     }
 }
 
@@ -174,7 +182,7 @@ static void puts_the_largest_where_most_is_lacking(void **state) {
     };
     const struct dense_group all = {0, 2};
     const uint32_t *base = bed.fixture.base;
-    assert_int_equal(dense_place(bed.fixture.grid, &all, base, base, flows, 4), 0);
+    place(&bed.fixture, &all, base, base, flows, 4);
     // 7 alone against 4 and 3; then 2 to the column of 7 or the other, whichever came first.
     assert_int_not_equal(flows[1].column, flows[2].column);
     assert_int_equal(flows[0].column, flows[2].column);
@@ -230,6 +238,32 @@ static void moves_little_more_than_it_must(void **state) {
     bed_close(&bed);
 }
 
+static void forgets_earlier_repairs(void **state) {
+    (void)state;
+    struct bed bed;
+    struct dense_list *list;
+    bed_open(&bed, (uint32_t[]){8, 8, 4}, 1, SIZES_SKEWED);
+    const struct dense_group all = {0, 8};
+    const struct dense_fixture *fixture = &bed.fixture;
+    uint32_t *columns = calloc(bed.flow_count, sizeof columns[0]);
+    assert_non_null(columns);
+    bed_place(&bed, 8, fixture->base);
+    for (uint32_t i = 0; i < bed.flow_count; i++) {
+        columns[i] = bed.flows[i].column;
+    }
+    assert_int_equal(dense_list_open(fixture->grid, &all, fixture->base, bed.flows, bed.flow_count,
+                                     &list),
+                     0);
+    dense_list_repair(list, fixture->now);
+    dense_list_repair(list, fixture->base);
+    for (uint32_t i = 0; i < bed.flow_count; i++) {
+        assert_int_equal(bed.flows[i].column, columns[i]);
+    }
+    dense_list_close(list);
+    free(columns);
+    bed_close(&bed);
+}
+
 static void says_what_is_unreachable(void **state) {
     (void)state;
     struct bed bed;
@@ -243,9 +277,7 @@ static void says_what_is_unreachable(void **state) {
         assert_int_equal(bed.flows[i].column == ID_NONE, cut);
     }
     // And back: a base without a way, placed where there is one now.
-    assert_int_equal(dense_place(bed.fixture.grid, &all, bed.fixture.now, bed.fixture.base,
-                                 bed.flows, bed.flow_count),
-                     0);
+    place(&bed.fixture, &all, bed.fixture.now, bed.fixture.base, bed.flows, bed.flow_count);
     for (uint32_t i = 0; i < bed.flow_count; i++) {
         assert_true(bed.flows[i].column < 4);
     }
@@ -264,10 +296,10 @@ static void takes_flows_of_any_size(void **state) {
     };
     const struct dense_group all = {0, 2};
     const uint32_t *base = bed.fixture.base;
-    assert_int_equal(dense_place(bed.fixture.grid, &all, base, base, flows, 4), 0);
+    place(&bed.fixture, &all, base, base, flows, 4);
     assert_int_not_equal(flows[1].column, flows[2].column);
     assert_true(flows[0].column < 2 && flows[3].column < 2);
-    assert_int_equal(dense_place(bed.fixture.grid, &all, base, base, flows, 0), 0);
+    place(&bed.fixture, &all, base, base, flows, 0);
     bed_close(&bed);
 }
 
@@ -280,6 +312,7 @@ int main(void) {
         cmocka_unit_test(puts_the_largest_where_most_is_lacking),
         cmocka_unit_test(keeps_pairs_whose_shares_stay),
         cmocka_unit_test(moves_little_more_than_it_must),
+        cmocka_unit_test(forgets_earlier_repairs),
         cmocka_unit_test(says_what_is_unreachable),
         cmocka_unit_test(takes_flows_of_any_size),
     };
