@@ -35,6 +35,11 @@ if(TARGET pathalg)
   srv6_test(prop_plan LABEL property SOURCES property/prop_plan.c LIBRARIES path_fixture)
   srv6_test(prop_planner LABEL property SOURCES property/prop_planner.c LIBRARIES path_fixture)
   target_include_directories(prop_planner PRIVATE ${PROJECT_SOURCE_DIR}/pathalg/src)
+  # Compiles for itself, so once is enough.
+  if(NOT SANITIZE AND NOT FUZZ)
+    add_test(NAME same_plans COMMAND ${CMAKE_CURRENT_LIST_DIR}/../property/same_plans)
+    set_tests_properties(same_plans PROPERTIES LABELS property TIMEOUT 300)
+  endif()
 endif()
 
 if(TARGET sim)
