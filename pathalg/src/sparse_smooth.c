@@ -1,21 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last resort, for what neither room nor chains could bring down to the level (in three tiers,
-// where a column has four links, or where no plan reaches the goal): parts on overloaded links move
-// to where that lowers the sum over all links of utilisation^p. It is convex, so small steps come
-// to its least, and with a large p that has the least highest utilisation. It begins with p = 32,
-// whose slopes reach farther, and ends with p = 256.
+// where a column has four links, or where no plan reaches the goal) and for crumbs: parts on
+// overloaded links move to where that lowers the sum over all links of utilisation^p. It is convex,
+// so small steps come to its least, and with a large p that has the least highest utilisation. It
+// begins with p = 32, whose slopes reach farther, and ends with p = 256.
+//
+// Where that does not suffice it is done again, and parts on links that are nearly full move, too:
+// in a ring of leaves that lost different links, each leaf's flows hinder the next leaf's, and what
+// is too much for one must be spread over all.
 #include "sparse_state.h"
 
-#define ROUNDS_MAX 64
 #define SQUARINGS_FIRST 5
-#define ROUNDS_PER_SQUARING 16
+#define SQUARINGS_LAST 8
+#define ROUNDS_MAX 48 // with one p
 #define HALVINGS_MAX 8
-#define TOLERANCE 1.005 // of the level; what is below is left alone
+#define TOLERANCE 1.005 // of the level; what is below is good enough
+
+// Parts on links of this utilisation (of the level and the tolerance) or less are left alone.
+static const double floors[] = {1, 0.97};
 
 struct smoothing {
     struct sparse_state *state;
     double highest; // utilisation when the round began
     uint32_t squarings;
+    double floor;
 };
 
 // x^(2^squarings)
@@ -114,7 +122,7 @@ static bool smooth_link(const struct smoothing *smoothing, uint32_t link) {
     for (uint32_t at = state->first_place[link]; at != ID_NONE;) {
         uint32_t share = at / SPARSE_LINKS_MAX;
         at = state->shares[share].next[at % SPARSE_LINKS_MAX];
-        if (utilisation(state, link) <= 1) {
+        if (utilisation(state, link) <= smoothing->floor) {
             return progress;
         }
         if (state->shares[share].bytes > 0) {
@@ -124,22 +132,56 @@ static bool smooth_link(const struct smoothing *smoothing, uint32_t link) {
     return progress;
 }
 
-void sparse_smooth(struct sparse_state *state) {
+static bool has_part(const struct sparse_state *state, uint32_t link) {
+    uint32_t at = state->first_place[link];
+    while (at != ID_NONE && state->shares[at / SPARSE_LINKS_MAX].bytes == 0) {
+        at = state->shares[at / SPARSE_LINKS_MAX].next[at % SPARSE_LINKS_MAX];
+    }
+    return at != ID_NONE;
+}
+
+// Of links with parts that could leave; what else occupies a link does not.
+static double highest_utilisation(const struct sparse_state *state) {
     uint32_t links = fabric_link_count(state->input->grid->fabric);
-    sparse_set_limits(state, TOLERANCE);
+    double highest = 0;
+    for (uint32_t i = 0; i < links; i++) {
+        double here = utilisation(state, i);
+        if (here > highest && has_part(state, i)) {
+            highest = here;
+        }
+    }
+    return highest;
+}
+
+static bool smooth_links(const struct smoothing *smoothing) {
+    const struct sparse_state *state = smoothing->state;
+    uint32_t links = fabric_link_count(state->input->grid->fabric);
+    bool progress = false;
+    for (uint32_t i = 0; i < links; i++) {
+        if (utilisation(state, i) > smoothing->floor) {
+            progress = smooth_link(smoothing, i) || progress;
+        }
+    }
+    return progress;
+}
+
+// Until nothing moves any more.
+static void smooth_with(struct sparse_state *state, uint32_t squarings, double floor) {
     bool progress = true;
     for (uint32_t round = 0; round < ROUNDS_MAX && progress && state->rc == 0; round++) {
         struct smoothing smoothing = {.state = state,
-                                      .squarings = SQUARINGS_FIRST + round / ROUNDS_PER_SQUARING};
-        for (uint32_t i = 0; i < links; i++) {
-            double here = state->first_place[i] != ID_NONE ? utilisation(state, i) : 0;
-            smoothing.highest = here > smoothing.highest ? here : smoothing.highest;
-        }
-        progress = false;
-        for (uint32_t i = 0; i < links && smoothing.highest > 1; i++) {
-            if (state->first_place[i] != ID_NONE && utilisation(state, i) > 1) {
-                progress = smooth_link(&smoothing, i) || progress;
-            }
+                                      .highest = highest_utilisation(state),
+                                      .squarings = squarings,
+                                      .floor = floor};
+        progress = smoothing.highest > 1 && smooth_links(&smoothing);
+    }
+}
+
+void sparse_smooth(struct sparse_state *state) {
+    sparse_set_limits(state, TOLERANCE);
+    for (size_t i = 0; i < sizeof floors / sizeof floors[0]; i++) {
+        for (uint32_t j = SQUARINGS_FIRST; j <= SQUARINGS_LAST; j++) {
+            smooth_with(state, j, floors[i]);
         }
     }
 }

@@ -249,7 +249,8 @@ int sparse_split(struct sparse_state *state) {
         return -ENOMEM;
     }
     uint32_t count = list_cramped(state, cramped, rooms);
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && state->input->parts_max > 1; i++) {
+    bool split = count > 0 && state->input->parts_max > 1;
+    for (size_t i = 0; split && i < sizeof steps / sizeof steps[0]; i++) {
         if (count > 0) {
             split_within(state, steps[i], cramped, rooms);
             count = list_cramped(state, cramped, rooms);
@@ -258,7 +259,7 @@ int sparse_split(struct sparse_state *state) {
     for (uint32_t i = 0; i < count && state->rc == 0; i++) {
         settle(state, cramped[i].flow);
     }
-    if (count > 0 && state->input->parts_max > 1) {
+    if (split) {
         sparse_smooth(state);
     }
     free(cramped);
