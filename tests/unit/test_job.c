@@ -96,9 +96,10 @@ static void expect_place(uint32_t count, uint32_t rank, unsigned tree,
     assert_int_equal(place.child[1], wanted->child[1]);
 }
 
+#define NO ID_NONE // short, so that a row is a line
+
 static void the_trees_of_eight_and_of_five_ranks(void **state) {
     (void)state;
-    enum { NO = ID_NONE };
     static const struct tree_place first[8] = {
         {NO, {4, NO}}, {2, {NO, NO}}, {4, {1, 3}}, {2, {NO, NO}},
         {0, {2, 6}},   {6, {NO, NO}}, {4, {5, 7}}, {6, {NO, NO}},
