@@ -14,7 +14,8 @@
 #define SQUARINGS_LAST 8
 #define ROUNDS_MAX 48 // with one p
 #define HALVINGS_MAX 8
-#define TOLERANCE 1.005 // of the level; what is below is good enough
+#define TRIES_MAX 1000000 // columns looked at, in all: about a microsecond each
+#define TOLERANCE 1.005   // of the level; what is below is good enough
 
 // Parts on links of this utilisation (of the level and the tolerance) or less are left alone.
 static const double floors[] = {1, 0.97};
@@ -24,6 +25,7 @@ struct smoothing {
     double highest; // utilisation when the round began
     uint32_t squarings;
     double floor;
+    uint32_t *tries; // that are left
 };
 
 // x^(2^squarings)
@@ -104,8 +106,13 @@ static void try_column(const struct smoothing *smoothing, uint32_t share, uint32
 static bool smooth_share(const struct smoothing *smoothing, uint32_t share) {
     struct sparse_state *state = smoothing->state;
     uint32_t flow = state->shares[share].flow;
+    uint32_t columns = state->flows[flow].space->column_count;
     struct proposal best = {.column = ID_NONE};
-    for (uint32_t i = 0; i < state->flows[flow].space->column_count; i++) {
+    if (*smoothing->tries < columns) {
+        return false;
+    }
+    *smoothing->tries -= columns;
+    for (uint32_t i = 0; i < columns; i++) {
         try_column(smoothing, share, i, &best);
     }
     if (best.column == ID_NONE) {
@@ -166,22 +173,25 @@ static bool smooth_links(const struct smoothing *smoothing) {
 }
 
 // Until nothing moves any more.
-static void smooth_with(struct sparse_state *state, uint32_t squarings, double floor) {
+static void smooth_with(struct sparse_state *state, uint32_t squarings, double floor,
+                        uint32_t *tries) {
     bool progress = true;
     for (uint32_t round = 0; round < ROUNDS_MAX && progress && state->rc == 0; round++) {
         struct smoothing smoothing = {.state = state,
                                       .highest = highest_utilisation(state),
                                       .squarings = squarings,
-                                      .floor = floor};
+                                      .floor = floor,
+                                      .tries = tries};
         progress = smoothing.highest > 1 && smooth_links(&smoothing);
     }
 }
 
 void sparse_smooth(struct sparse_state *state) {
+    uint32_t tries = TRIES_MAX;
     sparse_set_limits(state, TOLERANCE);
     for (size_t i = 0; i < sizeof floors / sizeof floors[0]; i++) {
         for (uint32_t j = SQUARINGS_FIRST; j <= SQUARINGS_LAST; j++) {
-            smooth_with(state, j, floors[i]);
+            smooth_with(state, j, floors[i], &tries);
         }
     }
 }

@@ -33,7 +33,7 @@ if(TARGET pathalg)
   srv6_test(prop_waterfill LABEL property SOURCES property/prop_waterfill.c LIBRARIES path_fixture)
   target_include_directories(prop_waterfill PRIVATE ${PROJECT_SOURCE_DIR}/pathalg/src)
   srv6_test(prop_plan LABEL property SOURCES property/prop_plan.c LIBRARIES path_fixture)
-  srv6_test(prop_planner LABEL property SOURCES property/prop_planner.c LIBRARIES path_fixture)
+  srv6_test(prop_planner LABEL property SOURCES property/prop_planner.c LIBRARIES path_fixture TIMEOUT 300)
   target_include_directories(prop_planner PRIVATE ${PROJECT_SOURCE_DIR}/pathalg/src)
   # Compiles for itself, so once is enough.
   if(NOT SANITIZE AND NOT FUZZ)
