@@ -117,6 +117,10 @@ static int note_job(struct teller *teller, const struct plan_job *job) {
 static void tell_ranks(struct teller *teller) {
     for (uint32_t i = 0; i < teller->input->job_count; i++) {
         const struct plan_job *job = &teller->input->jobs[i];
+        struct error error;
+        if (job_check_fabric(job->job, teller->input->fabric, &error) != 0) {
+            say(teller, "job %s; ranks beyond are left out", error.text);
+        }
         for (uint32_t rank = 0; rank < job->rank_count; rank++) {
             if (job->ranks[rank].i == ID_NONE && !job->job->all_ranks) {
                 say(teller, "job %s: rank %u: no port %s in fabric %s", job->job->name, rank,

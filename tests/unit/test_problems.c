@@ -2,6 +2,7 @@
 #include "cmocka_all.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "path_fixture.h"
@@ -43,6 +44,24 @@ static void a_whole_fabric_has_none(void **state) {
     assert_int_equal(problems_of(&fixture.input, 3).count, 0);
     fixture_cut(&fixture, "leaf0>spine0"); // others are left
     assert_int_equal(problems_of(&fixture.input, ID_NONE).count, 0);
+    fixture_close(&fixture);
+}
+
+static void weights_for_another_number_of_ranks_are_told(void **state) {
+    (void)state;
+    struct path_fixture fixture;
+    fixture_leaf_spine(&fixture, 4, 4, 2, 1);
+    fixture_collective(&fixture, COLLECTIVE_ALLTOALLV, 8 << 20, 0);
+    struct collective *collective = &fixture.job.collectives[0];
+    collective->weight_count = 3;
+    collective->weights = calloc(collective->weight_count, sizeof collective->weights[0]);
+    assert_non_null(collective->weights);
+    collective->weights[0] = collective->weights[1] = collective->weights[2] = 1;
+    fixture.input.algorithm = "shared";
+    struct heard heard = problems_of(&fixture.input, ID_NONE);
+    assert_int_equal(heard.count, 1);
+    assert_string_equal(heard.texts[0], "job job: collective 0: weights for 3 ranks, fixture has 8 "
+                                        "ports; ranks beyond are left out");
     fixture_close(&fixture);
 }
 
@@ -168,6 +187,7 @@ static void many_are_cut_short_with_a_count(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_fabric_has_none),
+        cmocka_unit_test(weights_for_another_number_of_ranks_are_told),
         cmocka_unit_test(a_dead_cable_of_a_host_is_one_sentence),
         cmocka_unit_test(a_leaf_that_is_cut_off_is_named_and_its_pairs_are_not),
         cmocka_unit_test(leaves_that_nothing_joins_are_named_in_pairs),

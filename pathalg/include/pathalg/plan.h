@@ -100,7 +100,8 @@ int planner_plan(struct planner *planner, const struct plan_input *input, node_i
 
 // ---- problems
 // What cannot be as the input says, a sentence each, by name: unreachable destinations, leaves that
-// are cut off, reservations that contradict each other, ranks that the fabric lacks. The rest is
+// are cut off, reservations that contradict each other, ranks that the fabric lacks,
+// lists for another number of ranks. The rest is
 // planned. host: whose flows to look at; ID_NONE: all hosts'. After PLAN_PROBLEMS_MAX sentences one
 // more says how many were left out. -ENOMEM, -EINVAL (unknown algorithm).
 #define PLAN_PROBLEMS_MAX 100

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "figure_command.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "figure.h"
 #include "inputs.h"
+#include "options.h"
 #include "pathalg/algorithm.h"
 #include "tool/tool.h"
 
@@ -61,8 +61,6 @@ static const struct {
     {"2a", figure_coverage},
 };
 
-#define GO_ON (-1) // no exit code yet
-
 static int take_bytes(struct figure_options *options, const char *text) {
     uint64_t bytes = 0;
     if (!tool_parse_bytes(text, &bytes) || bytes == 0) {
@@ -87,16 +85,6 @@ static int take_algorithm(struct figure_options *options, const char *name) {
     return GO_ON;
 }
 
-static int take_seed(struct figure_options *options, const char *text) {
-    char *end;
-    errno = 0;
-    options->seed = strtoull(text, &end, 10);
-    if (strspn(text, "0123456789") == 0 || *end != '\0' || errno != 0) {
-        return tool_usage_error(SIM_NAME, usage, "--seed: %s is no number", text);
-    }
-    return GO_ON;
-}
-
 static int take_option(struct figure_options *options, int option, char **argv) {
     switch (option) {
     case OPTION_FABRIC:
@@ -107,7 +95,7 @@ static int take_option(struct figure_options *options, int option, char **argv) 
     case OPTION_ALGORITHM:
         return take_algorithm(options, optarg);
     case OPTION_SEED:
-        return take_seed(options, optarg);
+        return options_seed(usage, optarg, &options->seed);
     case OPTION_JSON:
         options->json = true;
         return GO_ON;
@@ -120,10 +108,8 @@ static int take_option(struct figure_options *options, int option, char **argv) 
     case OPTION_VERSION:
         tool_print_version(SIM_NAME);
         return TOOL_OK;
-    case ':':
-        return tool_usage_error(SIM_NAME, usage, "%s needs a value", argv[optind - 1]);
     default:
-        return tool_usage_error(SIM_NAME, usage, "unknown option %s", argv[optind - 1]);
+        return options_refuse(usage, option, argv);
     }
 }
 

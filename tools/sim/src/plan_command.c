@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan_command.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "inputs.h"
+#include "options.h"
 #include "pathalg/algorithm.h"
 #include "plan_run.h"
 #include "tool/tool.h"
@@ -66,8 +66,6 @@ static const struct option long_options[] = {
     {0},
 };
 
-#define GO_ON (-1) // no exit code yet
-
 static int take_job(struct plan_options *options, const char *file) {
     if (options->job_count == INPUT_JOBS_MAX) {
         return tool_usage_error(SIM_NAME, usage, "more than %d jobs", INPUT_JOBS_MAX);
@@ -83,17 +81,6 @@ static int take_share(struct plan_options *options, const char *text) {
         return tool_usage_error(SIM_NAME, usage, "--stale: %s is no share from 0 to 1", text);
     }
     options->stale = share;
-    return GO_ON;
-}
-
-static int take_seed(struct plan_options *options, const char *text) {
-    char *end;
-    errno = 0;
-    options->seed = strtoull(text, &end, 10);
-    if (strspn(text, "0123456789") == 0 || *end != '\0' || errno != 0) {
-        return tool_usage_error(SIM_NAME, usage, "--seed: %s is no number", text);
-    }
-    options->seeded = true;
     return GO_ON;
 }
 
@@ -116,7 +103,8 @@ static int take_option(struct plan_options *options, int option, char **argv) {
     case OPTION_STALE:
         return take_share(options, optarg);
     case OPTION_SEED:
-        return take_seed(options, optarg);
+        options->seeded = true;
+        return options_seed(usage, optarg, &options->seed);
     case OPTION_SUMMARY:
         options->summary = true;
         return GO_ON;
@@ -132,10 +120,8 @@ static int take_option(struct plan_options *options, int option, char **argv) {
     case OPTION_VERSION:
         tool_print_version(SIM_NAME);
         return TOOL_OK;
-    case ':':
-        return tool_usage_error(SIM_NAME, usage, "%s needs a value", argv[optind - 1]);
     default:
-        return tool_usage_error(SIM_NAME, usage, "unknown option %s", argv[optind - 1]);
+        return options_refuse(usage, option, argv);
     }
 }
 

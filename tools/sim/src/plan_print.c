@@ -186,7 +186,9 @@ static void json_score(struct plan_printer *printer, const struct plan_score *sc
 static void json_change(struct json_writer *writer, const struct plan_summary *summary) {
     if (summary->changed) {
         put_count(writer, "moved_bytes", summary->churn.moved_bytes);
-        put_count(writer, "least_moved_bytes", summary->least_moved_bytes);
+        if (!summary->alone) {
+            put_count(writer, "least_moved_bytes", summary->least_moved_bytes);
+        }
         put_count(writer, "moved_flows", summary->churn.moved_flows);
     }
     if (summary->stale_count > 0) {
@@ -230,6 +232,9 @@ static void print_seconds(const char *what, double seconds) {
 
 static void table_score(const struct fabric *fabric, const struct plan_summary *summary) {
     const struct plan_score *score = &summary->score;
+    if (summary->alone) {
+        puts("loads and bounds are those of these flows alone; without --host, of all");
+    }
     print_seconds("most loaded link", score->max_link_load_s);
     if (score->max_link.i != ID_NONE) {
         char name[LINK_NAME_SIZE];
@@ -250,12 +255,16 @@ static void table_score(const struct fabric *fabric, const struct plan_summary *
 
 static void table_change(const struct plan_summary *summary) {
     if (summary->changed) {
-        char moved[24], least[24], all[24];
+        char moved[24], all[24];
         tool_format_bytes(summary->churn.moved_bytes, moved);
-        tool_format_bytes(summary->least_moved_bytes, least);
         tool_format_bytes(summary->churn.bytes, all);
-        printf("%-22s %s of %s, at least %s must; %u of %u flows\n", "moved by the failure", moved,
-               all, least, summary->churn.moved_flows, summary->churn.flows);
+        printf("%-22s %s of %s; %u of %u flows\n", "moved by the failure", moved, all,
+               summary->churn.moved_flows, summary->churn.flows);
+    }
+    if (summary->changed && !summary->alone) {
+        char least[24];
+        tool_format_bytes(summary->least_moved_bytes, least);
+        printf("%-22s at least %s, to reach the bound\n", "any plan moves", least);
     }
     if (summary->stale_count > 0) {
         printf("%-22s %u of %u do not know of the failure\n", "stale hosts", summary->stale_count,

@@ -27,10 +27,11 @@ struct plan_summary {
     uint64_t elapsed_ns;        // of planning alone, all hosts one after the other
     uint64_t memory_bytes;      // the process's peak until then
     uint32_t host_count;        // that planned
+    bool alone;                 // only one host planned: the loads are those of its flows
     uint32_t stale_count;       // of them with beliefs from before the failure
     bool changed;               // something failed, so there is a plan to compare with
     struct plan_churn churn;    // against the plan of the whole fabric
-    uint64_t least_moved_bytes; // no plan as good moves less
+    uint64_t least_moved_bytes; // of all hosts: no plan that reaches the bound moves less
     uint64_t replan_ns;         // one host's plan after the failure, when it had one; 0: not asked
     const struct problems *problems; // borrowed
 };

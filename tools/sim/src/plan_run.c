@@ -250,7 +250,7 @@ static void judge(struct run *run) {
     plan_score(&run->inputs->plan, run->loads, &loads);
     score->max_link_load_s = loads.max_link_load_s;
     score->max_link = loads.max_link;
-    if (run->summary.changed) {
+    if (run->summary.changed && !run->summary.alone) {
         run->summary.least_moved_bytes =
             plan_least_moved_bytes(&run->inputs->plan, run->loads_before);
     }
@@ -265,7 +265,7 @@ static int plan_all(struct run *run) {
     for (uint32_t i = run->first; i < run->end && rc == 0; i++) {
         rc = plan_and_print(run, (node_id){i}, &error);
     }
-    if (rc == 0 && run->host.i != ID_NONE && run->summary.changed) {
+    if (rc == 0 && run->summary.alone && run->summary.changed) {
         rc = plan_again(run, &error);
     }
     if (rc != 0) {
@@ -284,6 +284,7 @@ static int prepare(struct run *run) {
     run->summary.problems = &run->problems;
     run->summary.changed = run->options->fail_count > 0;
     run->summary.host_count = run->end - run->first;
+    run->summary.alone = run->host.i != ID_NONE;
     struct error error = {0};
     int rc = allocate(run);
     if (rc == 0) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run_command.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "inputs.h"
+#include "options.h"
 #include "run.h"
 #include "tool/tool.h"
 
@@ -32,29 +32,17 @@ static const struct option long_options[] = {
     {0},
 };
 
-#define GO_ON (-1) // no exit code yet
-
 struct options {
     const char *scenario;
     bool has_seed, json;
     uint64_t seed;
 };
 
-static int take_seed(struct options *options, const char *text) {
-    char *end;
-    errno = 0;
-    options->seed = strtoull(text, &end, 10);
-    options->has_seed = true;
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0) {
-        return tool_usage_error(SIM_NAME, usage, "--seed %s: a whole number expected", text);
-    }
-    return GO_ON;
-}
-
 static int take_option(struct options *options, int option, char **argv) {
     switch (option) {
     case OPTION_SEED:
-        return take_seed(options, optarg);
+        options->has_seed = true;
+        return options_seed(usage, optarg, &options->seed);
     case OPTION_JSON:
         options->json = true;
         return GO_ON;
@@ -64,10 +52,8 @@ static int take_option(struct options *options, int option, char **argv) {
     case OPTION_VERSION:
         tool_print_version(SIM_NAME);
         return TOOL_OK;
-    case ':':
-        return tool_usage_error(SIM_NAME, usage, "%s needs a value", argv[optind - 1]);
     default:
-        return tool_usage_error(SIM_NAME, usage, "unknown option %s", argv[optind - 1]);
+        return options_refuse(usage, option, argv);
     }
 }
 
