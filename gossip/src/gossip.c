@@ -180,7 +180,8 @@ static void receive_section(struct gossip *gossip, const struct wire_envelope *e
     }
 }
 
-void gossip_receive(struct gossip *gossip, uint64_t now_ns, const void *bytes, size_t size) {
+void gossip_receive(struct gossip *gossip, uint64_t now_ns, const char *sender, const void *bytes,
+                    size_t size) {
     struct wire_envelope envelope;
     int error = wire_check(bytes, size, &envelope);
     if (error != 0) {
@@ -188,7 +189,8 @@ void gossip_receive(struct gossip *gossip, uint64_t now_ns, const void *bytes, s
         gossip->stats.dropped_malformed += error != -EPROTONOSUPPORT;
         return;
     }
-    if (strcmp(envelope.address, gossip->config.address) == 0) {
+    bool borrowed_name = sender != NULL && strcmp(sender, envelope.name) != 0;
+    if (borrowed_name || strcmp(envelope.address, gossip->config.address) == 0) {
         gossip->stats.dropped_foreign++; // our own words, or somebody who pretends to be here
         return;
     }

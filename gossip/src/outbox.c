@@ -73,7 +73,7 @@ bool gossip_take_message(struct gossip *gossip, struct gossip_message *out) {
     gossip->out_count--;
     gossip->out_bytes -= gossip->taken.buffer->size;
     *out = (struct gossip_message){gossip->taken.address, gossip->taken.buffer->bytes,
-                                   gossip->taken.buffer->size};
+                                   gossip->taken.buffer->size, false};
     return true;
 }
 

@@ -28,7 +28,7 @@ static void drain(struct gossip *from, struct gossip *to, uint64_t now_ns) {
     struct gossip_change change;
     while (gossip_take_message(from, &message)) {
         if (to != NULL) {
-            gossip_receive(to, now_ns, message.bytes, message.size);
+            gossip_receive(to, now_ns, NULL, message.bytes, message.size);
         }
     }
     while (gossip_take_change(from, &change)) {
@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct gossip_stats before;
     struct gossip_stats after;
     gossip_stats(other, &before);
-    gossip_receive(core, now_ns, data, size);
+    gossip_receive(core, now_ns, NULL, data, size);
     for (int i = 0; i < 4; i++) {
         drain(core, other, now_ns);
         drain(other, core, now_ns);

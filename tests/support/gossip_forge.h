@@ -95,7 +95,7 @@ static inline void finish_message(void) {
 
 static inline void deliver(void) {
     finish_message();
-    gossip_receive(core, now_ns, message.bytes, message.size);
+    gossip_receive(core, now_ns, NULL, message.bytes, message.size);
 }
 
 static const char *held(const char *key) {

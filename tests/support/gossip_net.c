@@ -151,7 +151,7 @@ static void deliver(struct gossip_net *net) {
     }
     if (to->core != NULL && !to->paused) {
         net->delivered++;
-        gossip_receive(to->core, net->now_ns, message.bytes, message.size);
+        gossip_receive(to->core, net->now_ns, NULL, message.bytes, message.size);
         drain(net, message.to);
     }
     free(message.bytes);

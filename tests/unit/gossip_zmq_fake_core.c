@@ -23,8 +23,10 @@ void fake_set_neighbours(struct gossip *core, uint32_t count, const char *const 
     core->neighbour_generation++;
 }
 
-void gossip_receive(struct gossip *core, uint64_t now_ns, const void *bytes, size_t size) {
+void gossip_receive(struct gossip *core, uint64_t now_ns, const char *sender, const void *bytes,
+                    size_t size) {
     (void)now_ns;
+    (void)sender;
     core->received++;
     core->received_bytes += size;
     core->last_size = size < sizeof core->last ? size : sizeof core->last;

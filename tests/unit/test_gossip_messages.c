@@ -10,7 +10,7 @@ static void a_record_counts_once_however_often_it_comes(void **state) {
     struct gossip_change change;
     while (gossip_take_change(core, &change)) {
     }
-    gossip_receive(core, now_ns, message.bytes, message.size);
+    gossip_receive(core, now_ns, NULL, message.bytes, message.size);
     assert_false(gossip_take_change(core, &change));
     assert_int_equal(stats().records_applied, 2);
     assert_int_equal(stats().records_duplicate, 2);
@@ -197,7 +197,7 @@ static void hear_x(void) {
     mp_write_growing(&ping);
     size_t open = wire_open_message(&ping, "x", "mem://x", (struct life){1, 9});
     wire_close_message(&ping, open, 0);
-    gossip_receive(core, now_ns, ping.bytes, ping.size);
+    gossip_receive(core, now_ns, NULL, ping.bytes, ping.size);
     free(ping.bytes);
 }
 
@@ -287,7 +287,7 @@ static void ask_for_own(uint64_t complete) {
     wire_write_have(&want, &have);
     wire_close_list(&want, haves, 1);
     wire_close_message(&want, open, 1);
-    gossip_receive(core, now_ns, want.bytes, want.size);
+    gossip_receive(core, now_ns, NULL, want.bytes, want.size);
     free(want.bytes);
 }
 

@@ -13,7 +13,7 @@ static void a_message_cut_anywhere_is_counted_and_changes_nothing(void **state) 
     for (size_t cut = 0; cut < message.size; cut++) {
         uint8_t *exact = malloc(cut + 1);
         memcpy(exact, message.bytes, cut);
-        gossip_receive(core, now_ns, exact, cut);
+        gossip_receive(core, now_ns, NULL, exact, cut);
         free(exact);
         assert_int_equal(stats().dropped_malformed, cut + 1);
     }
@@ -40,7 +40,7 @@ static void any_flipped_bit_leaves_the_core_up(void **state) {
     finish_message();
     for (size_t bit = 0; bit < 8 * message.size; bit++) {
         message.bytes[bit / 8] ^= (uint8_t)(1U << (bit % 8));
-        gossip_receive(core, now_ns, message.bytes, message.size);
+        gossip_receive(core, now_ns, NULL, message.bytes, message.size);
         message.bytes[bit / 8] ^= (uint8_t)(1U << (bit % 8));
     }
     struct gossip_message out;
@@ -98,7 +98,7 @@ static void another_major_version_is_counted_apart(void **state) {
     finish_message();
     assert_int_equal(message.bytes[1] == GOSSIP_PROTOCOL_VERSION || message.bytes[1] == 0xcc, 1);
     message.bytes[1] = GOSSIP_PROTOCOL_VERSION + 1;
-    gossip_receive(core, now_ns, message.bytes, message.size);
+    gossip_receive(core, now_ns, NULL, message.bytes, message.size);
     assert_int_equal(stats().dropped_version, 1);
     assert_int_equal(stats().dropped_malformed, 0);
 }
@@ -126,7 +126,7 @@ static void an_unknown_section_and_trailing_elements_are_ignored(void **state) {
     mp_write_str(&message, "more", 4);
     mp_write_nil(&message); // and the message with something more
     now_ns += NS_PER_S;
-    gossip_receive(core, now_ns, message.bytes, message.size);
+    gossip_receive(core, now_ns, NULL, message.bytes, message.size);
     assert_int_equal(stats().messages_received, 1);
     assert_int_equal(stats().refutations, 1); // life (1, 1) is ours
 }
@@ -171,7 +171,7 @@ static void a_life_that_cannot_be_outbid_silences_us_with_an_alarm(void **state)
     wire_write_have(&message, &have);
     wire_close_list(&message, haves, 1);
     wire_close_message(&message, open, 1);
-    gossip_receive(core, now_ns, message.bytes, message.size);
+    gossip_receive(core, now_ns, NULL, message.bytes, message.size);
     struct gossip_change change;
     assert_true(gossip_take_change(core, &change));
     assert_int_equal(change.kind, GOSSIP_ALARM_DUPLICATE);

@@ -230,6 +230,16 @@ void learn_gossip(struct engine *engine) {
             engine_note(engine, NOTE_ALARM, "duplicate_host", change.origin,
                         "two running agents call themselves %s; rename one", change.origin);
             break;
+        case GOSSIP_ALARM_FORGED:
+            engine_note(engine, NOTE_ALARM, "forged_state", change.origin,
+                        "%s passes on facts that their hosts did not sign; compare the key lists",
+                        change.origin);
+            break;
+        case GOSSIP_ALARM_VERSION:
+            engine_note(engine, NOTE_ALARM, "gossip_version", change.origin,
+                        "%s speaks no version of the gossip protocol that this agent knows",
+                        change.origin);
+            break;
         }
     }
 }

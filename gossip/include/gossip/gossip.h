@@ -21,6 +21,11 @@
 // digests: on change, on (re)connect, and once a second with a random member; full snapshots at
 // join.
 //
+// Trust. The carrier authenticates the hop only. Whenever an origin tells others what it wrote, it
+// signs the state that results (signing.h): a replica merges a part only when the state that it
+// then would hold is the one that the origin signed, and passes on only what it merged. So a relay
+// can neither forge, change nor leave out a record, and a flipped bit goes no further.
+//
 // Liveness of X is derived from "suspect (X, incarnation)" records that X's neighbours write in
 // their own origins; X refutes by a higher incarnation:
 //
@@ -41,15 +46,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gossip/signing.h"
 #include "model/error.h"
 #include "model/fabric.h"
 #include "model/rng.h"
 
-#define GOSSIP_PROTOCOL_VERSION 1
+// A member speaks the highest version that all live members know, so that a fleet may be upgraded
+// host by host. 2: signed states.
+#define GOSSIP_PROTOCOL_VERSION 2
+#define GOSSIP_PROTOCOL_MIN 2   // the oldest that this build still speaks
 #define GOSSIP_ADDRESS_SIZE 64  // "tcp://10.255.0.1:7946"
 #define GOSSIP_KEY_MAX 96       // bytes
 #define GOSSIP_VALUE_MAX 262144 // bytes
-#define GOSSIP_MESSAGE_MAX 1048576
+#define GOSSIP_MESSAGE_MAX 4194304
+#define GOSSIP_ORIGIN_BYTES_MAX 3145728 // keys and values: an origin's state fits into a message
 #define GOSSIP_MEMBERS_MAX 65536
 #define GOSSIP_ORIGIN_RECORDS_MAX 8192
 #define GOSSIP_NEIGHBOURS 8
@@ -81,7 +91,15 @@ struct gossip_config {
     uint64_t dead_after_ns;      // suspect -> dead; 0: default 250 ms
     uint64_t digest_interval_ns; // 0: default 1 s
     uint64_t listen_ns;          // before the first own write; 0: default 200 ms
-    const char *const *seeds;    // addresses; borrowed during open
+    uint32_t last_incarnation;   // of this host's earlier life, where it was kept; 0: not known
+    uint32_t protocol_max;       // 0: GOSSIP_PROTOCOL_VERSION; lower or higher only in tests
+    const struct gossip_signing *signing; // NULL: states are not signed; borrowed until close or
+                                          // gossip_set_signing
+    // Another core that is never stepped again, or NULL: what it knows is known from the start, and
+    // shared; only what differs is held here. If it knows this very life of the host, the core goes
+    // on with it. For simulations of large fleets; borrowed until close.
+    const struct gossip *base;
+    const char *const *seeds; // addresses; borrowed during open
     uint32_t seed_count;
 };
 
@@ -94,8 +112,15 @@ void gossip_close(struct gossip *gossip); // NULL is a no-op
 
 // ---- events in
 // ------------------------------------------------------------------------------------------------------
-// A peer is an address. Inbound messages name their sender's address in the authenticated envelope.
-void gossip_receive(struct gossip *gossip, uint64_t now_ns, const void *bytes, size_t size);
+// A peer is an address. `sender` is the name of the host whose key the carrier authenticated, NULL
+// where it cannot tell (no CURVE, a key that all hosts share); a message whose envelope names
+// another host is dropped.
+void gossip_receive(struct gossip *gossip, uint64_t now_ns, const char *sender, const void *bytes,
+                    size_t size);
+// The fleet's keys changed (rotation). The new object is borrowed as the one in the configuration;
+// the own state is signed anew where the own key changed.
+void gossip_set_signing(struct gossip *gossip, uint64_t now_ns,
+                        const struct gossip_signing *signing);
 // The carrier noticed that a connection came up or broke (a hint; suspicion may start at once).
 void gossip_peer_connected(struct gossip *gossip, uint64_t now_ns, const char *address);
 void gossip_peer_lost(struct gossip *gossip, uint64_t now_ns, const char *address);
@@ -114,6 +139,32 @@ int gossip_put(struct gossip *gossip, uint64_t now_ns, enum gossip_table table, 
 int gossip_delete(struct gossip *gossip, uint64_t now_ns, enum gossip_table table, const char *key);
 // Says goodbye: neighbours learn LEFT. The carrier should still flush messages afterwards.
 void gossip_leave(struct gossip *gossip, uint64_t now_ns);
+// Sends the whole own state to an address, unasked.
+void gossip_introduce(struct gossip *gossip, uint64_t now_ns, const char *address);
+
+// ---- loads: how busy a host is, for those who share a rack or a job with it
+// ------------------------------------------------------------------------------------------------------
+// Not a fact: the newest wins, what is lost stays lost, nothing is signed (members of the scope
+// relay it), and nothing may be delayed by it. Never let a route depend on a load alone.
+#define GOSSIP_LOAD_SIZE 64  // bytes at most
+#define GOSSIP_SCOPES_MAX 16 // a rack and jobs; more are ignored
+struct gossip_scope {
+    const char *name;         // "rack/leaf0", "job/demo"
+    const char *const *hosts; // this host among them; sorted
+    uint32_t host_count;
+};
+// Replaces the scopes; copied. -ENOMEM.
+int gossip_set_scopes(struct gossip *gossip, uint64_t now_ns, const struct gossip_scope *scopes,
+                      uint32_t count);
+// Told to the scopes with one of the next pings. -EMSGSIZE.
+int gossip_put_load(struct gossip *gossip, uint64_t now_ns, const void *value, size_t size);
+struct gossip_load {
+    const char *origin;
+    const void *value;
+    size_t size;
+};
+// Loads that came since the last call, each origin's newest.
+bool gossip_take_load(struct gossip *gossip, struct gossip_load *out);
 
 // ---- effects out
 // ----------------------------------------------------------------------------------------------------
@@ -121,6 +172,8 @@ struct gossip_message {
     const char *address; // destination
     const void *bytes;
     size_t size;
+    bool droppable; // loads: when it cannot be queued at once, it is dropped and the peer is not
+                    // "behind"
 };
 bool gossip_take_message(struct gossip *gossip, struct gossip_message *out);
 
@@ -129,7 +182,13 @@ bool gossip_take_message(struct gossip *gossip, struct gossip_message *out);
 uint32_t gossip_neighbour_generation(const struct gossip *gossip);
 uint32_t gossip_neighbours(const struct gossip *gossip, const char **addresses, uint32_t max);
 
-enum gossip_change_kind { GOSSIP_RECORD, GOSSIP_MEMBER_STATE, GOSSIP_ALARM_DUPLICATE };
+enum gossip_change_kind {
+    GOSSIP_RECORD,
+    GOSSIP_MEMBER_STATE,
+    GOSSIP_ALARM_DUPLICATE, // two live hosts call themselves `origin`
+    GOSSIP_ALARM_FORGED,    // `origin` passes on states that their origin did not sign
+    GOSSIP_ALARM_VERSION,   // `origin` speaks no protocol version that we know
+};
 struct gossip_change {
     enum gossip_change_kind kind;
     const char *origin;
@@ -153,6 +212,7 @@ struct gossip_member {
     uint64_t max_seq;
     bool self, neighbour;
     uint64_t heard_at_ns; // last word from it directly; 0 never
+    uint32_t protocol_min, protocol_max;
 };
 uint32_t gossip_member_count(const struct gossip *gossip); // all states
 bool gossip_member_at(const struct gossip *gossip, uint32_t index, struct gossip_member *out);
@@ -170,11 +230,16 @@ struct gossip_stats {
     uint64_t messages_sent, messages_received, bytes_sent, bytes_received;
     uint64_t records_applied, records_duplicate, records_stale;
     uint64_t dropped_malformed, dropped_version, dropped_quota,
-        dropped_foreign; // messages dropped whole, by reason
+        dropped_foreign;          // messages dropped whole, by reason
+    uint64_t dropped_forged;      // parts whose state was not what their origin signed
+    uint64_t dropped_unknown_key; // parts of origins without a key in the fleet's list
+    uint64_t states_verified;     // signatures checked
+    uint64_t loads_sent, loads_received;
     uint64_t snapshots_sent, digests_sent, repairs_received;
     uint64_t suspicions_withheld, refutations;
 };
 void gossip_stats(const struct gossip *gossip, struct gossip_stats *out);
+uint32_t gossip_protocol_version(const struct gossip *gossip); // that is spoken now
 // True once the start-up listening is over and a neighbour answered (or there are no seeds).
 bool gossip_joined(const struct gossip *gossip);
 

@@ -247,7 +247,7 @@ static void take_body(struct gossip_zmq *carrier, uint64_t now_ns, zmq_msg_t *bo
         }
         peers_heard_from(&carrier->peers, now_ns, ip);
     }
-    gossip_receive(carrier->gossip, now_ns, zmq_msg_data(body), zmq_msg_size(body));
+    gossip_receive(carrier->gossip, now_ns, NULL, zmq_msg_data(body), zmq_msg_size(body));
 }
 
 // Reads one message: routing id, body, and nothing more. False when none is waiting.

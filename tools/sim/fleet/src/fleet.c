@@ -207,7 +207,7 @@ static void deliver(struct fleet *fleet, struct item item) {
     }
     struct engine_event event = {.kind = ENGINE_GOSSIP};
     if (item.kind == ITEM_MESSAGE) {
-        gossip_receive(engine_gossip(agent->engine), fleet->now_ns, item.bytes, item.size);
+        gossip_receive(engine_gossip(agent->engine), fleet->now_ns, NULL, item.bytes, item.size);
     } else {
         event = (struct engine_event){.kind = ENGINE_PROBE_RETURNED,
                                       .probe = {.token = item.token,
