@@ -58,7 +58,7 @@ bool gossip_take_message(struct gossip *core, struct gossip_message *out) {
     const struct fake_message *message = &core->queue[core->queue_first];
     core->queue_first = (core->queue_first + 1) % FAKE_QUEUE_MAX;
     core->queue_count--;
-    *out = (struct gossip_message){message->address, message->bytes, message->size};
+    *out = (struct gossip_message){message->address, message->bytes, message->size, false};
     return true;
 }
 
