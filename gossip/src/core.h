@@ -40,9 +40,9 @@
 
 #define LINGER_NS (2 * NS_PER_S)       // old neighbours, make before break
 #define LATE_NS (20 * NS_PER_MS)       // a tick later than that: we were not scheduled
-#define TOMBSTONE_NS (600 * NS_PER_S)  // before the owner collects them
-#define SERVE_DEAD_NS (600 * NS_PER_S) // before a dead origin is quarantined
-#define FORGET_NS (86400 * NS_PER_S)   // before a quarantined name is forgotten
+#define TOMBSTONE_NS (600 * NS_PER_S)  // before the owner collects them (default)
+#define SERVE_DEAD_NS (600 * NS_PER_S) // before a dead origin is quarantined (default)
+#define FORGET_NS (86400 * NS_PER_S)   // before a quarantined name is forgotten (default)
 #define WANT_AGAIN_NS (100 * NS_PER_MS)
 #define WANT_TRIES 32 // then it was idle talk; digests would tell again
 #define ACCUSE_AGAIN_NS (50 * NS_PER_MS)

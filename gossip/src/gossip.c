@@ -55,6 +55,9 @@ static void fill_defaults(struct gossip_config *config) {
     config->dead_after_ns = or_default(config->dead_after_ns, 250 * NS_PER_MS);
     config->digest_interval_ns = or_default(config->digest_interval_ns, NS_PER_S);
     config->listen_ns = or_default(config->listen_ns, 200 * NS_PER_MS);
+    config->tombstone_ns = or_default(config->tombstone_ns, TOMBSTONE_NS);
+    config->serve_dead_ns = or_default(config->serve_dead_ns, SERVE_DEAD_NS);
+    config->forget_ns = or_default(config->forget_ns, FORGET_NS);
 }
 
 static int copy_seeds(struct gossip *gossip, const struct gossip_config *config) {
@@ -264,7 +267,7 @@ void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
         repair_random(gossip);
         members_age(gossip);
         watch_dead(gossip);
-        own_collect(gossip, TOMBSTONE_NS);
+        own_collect(gossip, gossip->config.tombstone_ns);
     }
     if (is_due(gossip, &gossip->contact_at_ns, repair_contact_interval_ns(gossip))) {
         repair_contact(gossip);

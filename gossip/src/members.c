@@ -292,10 +292,10 @@ static void age(struct gossip *gossip, struct origin *origin) {
     merge_collect(gossip, origin);
     if (origin->life.incarnation == 0) {
         origin_forget(gossip, origin);
-    } else if (over && !origin->quarantined && age_ns >= SERVE_DEAD_NS) {
+    } else if (over && !origin->quarantined && age_ns >= gossip->config.serve_dead_ns) {
         members_drop(gossip, origin);
         merge_quarantine(gossip, origin);
-    } else if (origin->quarantined && age_ns >= FORGET_NS) {
+    } else if (origin->quarantined && age_ns >= gossip->config.forget_ns) {
         watch_retract(gossip, origin);
         origin_forget(gossip, origin);
     }

@@ -91,6 +91,10 @@ struct gossip_config {
     uint64_t dead_after_ns;      // suspect -> dead; 0: default 250 ms
     uint64_t digest_interval_ns; // 0: default 1 s
     uint64_t listen_ns;          // before the first own write; 0: default 200 ms
+    uint64_t tombstone_ns;       // before the owner collects a tombstone; 0: default 10 min
+    uint64_t serve_dead_ns;      // before a dead origin is quarantined; 0: default 10 min
+    uint64_t forget_ns;          // before a quarantined name is forgotten; 0: default 1 day. Longer
+                                 // than any host may be away without learning of the death
     uint32_t last_incarnation;   // of this host's earlier life, where it was kept; 0: not known
     uint32_t protocol_max;       // 0: GOSSIP_PROTOCOL_VERSION; lower or higher only in tests
     const struct gossip_signing *signing; // NULL: states are not signed; borrowed until close or
