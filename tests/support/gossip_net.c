@@ -20,6 +20,7 @@ void net_init(struct gossip_net *net, uint32_t hosts, uint64_t seed) {
         snprintf(net->hosts[i].address, sizeof net->hosts[i].address, "mem://n%u", i);
         net->hosts[i].waiting = calloc(NET_WAITING_MAX, sizeof(struct net_message));
         assert(net->hosts[i].waiting != NULL);
+        net->hosts[i].name_of = i;
         snprintf(net->hosts[i].rack, sizeof net->hosts[i].rack, "rack%u", i / 4);
     }
 }
@@ -89,6 +90,25 @@ static bool chance(struct gossip_net *net, uint32_t ppm) {
     return ppm > 0 && rng_below(&net->rng, 1000000) < ppm;
 }
 
+static void damage(struct gossip_net *net, struct net_message *message) {
+    if (chance(net, net->truncate_ppm)) {
+        message->size = rng_below(&net->rng, message->size);
+        message->damaged = true;
+    }
+    if (message->size > 0 && chance(net, net->flip_ppm)) {
+        uint8_t bits = (uint8_t)(1 + rng_below(&net->rng, 255));
+        message->bytes[rng_below(&net->rng, message->size)] ^= bits;
+        message->damaged = true;
+    }
+    net->damaged += message->damaged;
+}
+
+static uint64_t delay_of(struct gossip_net *net, uint32_t from, uint32_t to) {
+    uint64_t delay = net->delay_min_ns + net->far_ns[from][to] +
+                     rng_below(&net->rng, net->delay_max_ns - net->delay_min_ns + 1);
+    return delay + (chance(net, net->late_ppm) ? rng_below(&net->rng, net->late_ns + 1) : 0);
+}
+
 static void send_copy(struct gossip_net *net, uint32_t from, uint32_t to,
                       const struct gossip_message *message) {
     struct net_message copy = {.from = from, .to = to, .size = message->size};
@@ -96,8 +116,8 @@ static void send_copy(struct gossip_net *net, uint32_t from, uint32_t to,
     assert(copy.bytes != NULL);
     memcpy(copy.bytes, message->bytes, message->size);
     copy.order = net->order++;
-    copy.at_ns = net->now_ns + net->delay_min_ns +
-                 rng_below(&net->rng, net->delay_max_ns - net->delay_min_ns + 1);
+    copy.at_ns = net->now_ns + delay_of(net, from, to);
+    damage(net, &copy);
     if (net->tamper != NULL && !net->tamper(net->context, &copy)) {
         free(copy.bytes);
         return;
@@ -115,11 +135,9 @@ static bool host_at(const struct gossip_net *net, const char *address, uint32_t 
     return *end == '\0' && value < net->count;
 }
 
-static void drain(struct gossip_net *net, uint32_t from) {
-    struct net_host *host = &net->hosts[from];
+static void send_all(struct gossip_net *net, uint32_t from) {
     struct gossip_message message;
-    struct gossip_change change;
-    while (gossip_take_message(host->core, &message)) {
+    while (gossip_take_message(net->hosts[from].core, &message)) {
         uint32_t to;
         if (!host_at(net, message.address, &to) || net->cut[from][to] ||
             chance(net, net->loss_ppm)) {
@@ -131,14 +149,47 @@ static void drain(struct gossip_net *net, uint32_t from) {
             send_copy(net, from, to, &message);
         }
     }
+}
+
+// To be called after each event of a host.
+static void drain(struct gossip_net *net, uint32_t at) {
+    struct net_host *host = &net->hosts[at];
+    struct gossip_change change;
+    send_all(net, at);
     while (gossip_take_change(host->core, &change)) {
         if (change.kind == GOSSIP_RECORD && change.hop_count > host->hops_max) {
             host->hops_max = change.hop_count;
         }
         if (net->changed != NULL) {
-            net->changed(net->context, from, &change);
+            net->changed(net->context, at, &change);
         }
     }
+    uint64_t deadline = gossip_deadline_ns(host->core);
+    host->deadline_ns = deadline == NEVER_NS ? NEVER_NS : deadline - host->clock_ns;
+    if (net->after != NULL) {
+        net->after(net->context, at);
+    }
+}
+
+static uint64_t clock_of(const struct gossip_net *net, const struct net_host *host) {
+    return net->now_ns + host->clock_ns;
+}
+
+static uint64_t refusals(const struct gossip *core) {
+    struct gossip_stats stats;
+    gossip_stats(core, &stats);
+    return stats.dropped_malformed + stats.dropped_forged + stats.dropped_unknown_key;
+}
+
+static void receive(struct gossip_net *net, const struct net_message *message) {
+    struct net_host *to = &net->hosts[message->to];
+    const char *sender =
+        net->signing != NULL ? net->hosts[net->hosts[message->from].name_of].name : NULL;
+    uint64_t before = refusals(to->core);
+    net->delivered++;
+    gossip_receive(to->core, clock_of(net, to), sender, message->bytes, message->size);
+    net->refused += !message->damaged && refusals(to->core) != before;
+    drain(net, message->to);
 }
 
 static void deliver(struct gossip_net *net) {
@@ -150,9 +201,7 @@ static void deliver(struct gossip_net *net) {
         return;
     }
     if (to->core != NULL && !to->paused) {
-        net->delivered++;
-        gossip_receive(to->core, net->now_ns, NULL, message.bytes, message.size);
-        drain(net, message.to);
+        receive(net, &message);
     }
     free(message.bytes);
 }
@@ -164,9 +213,8 @@ static uint32_t next_tick(const struct gossip_net *net, uint64_t *at_ns) {
     *at_ns = NEVER_NS;
     for (uint32_t i = 0; i < net->count; i++) {
         if (net->hosts[i].core != NULL && !net->hosts[i].paused) {
-            uint64_t deadline = gossip_deadline_ns(net->hosts[i].core);
-            if (deadline < *at_ns) {
-                *at_ns = deadline;
+            if (net->hosts[i].deadline_ns < *at_ns) {
+                *at_ns = net->hosts[i].deadline_ns;
                 host = i;
             }
         }
@@ -188,7 +236,7 @@ static bool step(struct gossip_net *net, uint64_t until_ns) {
         return true;
     }
     net->now_ns = at > net->now_ns ? at : net->now_ns;
-    gossip_tick(net->hosts[host].core, net->now_ns);
+    gossip_tick(net->hosts[host].core, clock_of(net, &net->hosts[host]));
     drain(net, host);
     return true;
 }
@@ -216,42 +264,77 @@ bool net_run_until(struct gossip_net *net, uint64_t duration_ns,
 
 // ---- hosts
 
-void net_start_as(struct gossip_net *net, uint32_t host, uint32_t name_of) {
+static void start(struct gossip_net *net, uint32_t host, uint32_t name_of,
+                  uint32_t last_incarnation) {
     static const char *const seeds[] = {"mem://n0", "mem://n1", "mem://n2"};
     struct net_host *started = &net->hosts[host];
-    struct gossip_config config = {.seeds = seeds, .seed_count = 3};
+    struct gossip_config config = net->settings;
     struct error error;
     assert(started->core == NULL);
+    config.seeds = seeds;
+    config.seed_count = 3;
     memcpy(config.name, net->hosts[name_of].name, sizeof config.name);
     memcpy(config.address, started->address, sizeof config.address);
     memcpy(config.rack, started->rack, sizeof config.rack);
     started->boots++;
+    started->name_of = name_of;
+    started->clock_ns = net->own_clocks ? rng_below(&net->rng, UINT64_C(1) << 50) : 0;
     config.nonce = (uint32_t)rng_next(&net->rng);
     config.seed = hash_pair(net->seed, (uint64_t)host << 32 | started->boots);
-    int opened = gossip_open(&config, net->now_ns, &started->core, &error);
+    config.last_incarnation = last_incarnation;
+    config.signing = net->signing != NULL ? &net->signing[name_of] : NULL;
+    int opened = gossip_open(&config, clock_of(net, started), &started->core, &error);
     assert(opened == 0);
     started->paused = false;
     drain(net, host);
 }
 
+void net_start_as(struct gossip_net *net, uint32_t host, uint32_t name_of) {
+    start(net, host, name_of, 0);
+}
+
 void net_start(struct gossip_net *net, uint32_t host) {
-    net_start_as(net, host, host);
+    start(net, host, host, 0);
+}
+
+void net_start_from_disk(struct gossip_net *net, uint32_t host) {
+    start(net, host, host, net->hosts[host].last_incarnation);
+}
+
+void net_hint(struct gossip_net *net, uint32_t host, uint32_t other, enum net_hint hint) {
+    static void (*const tell[])(struct gossip *, uint64_t, const char *) = {
+        [NET_CONNECTED] = gossip_peer_connected,
+        [NET_LOST] = gossip_peer_lost,
+        [NET_BEHIND] = gossip_peer_behind,
+    };
+    struct net_host *told = &net->hosts[host];
+    if (told->core != NULL && !told->paused) {
+        tell[hint](told->core, clock_of(net, told), net->hosts[other].address);
+        drain(net, host);
+    }
+}
+
+static uint32_t incarnation_of(const struct net_host *host) {
+    struct gossip_member self;
+    bool known = gossip_find_member(host->core, host->name, &self);
+    return known ? self.incarnation : 0;
 }
 
 void net_kill(struct gossip_net *net, uint32_t host) {
+    uint32_t incarnation = incarnation_of(&net->hosts[host]);
+    if (incarnation > 0) { // it held a life and wrote it down
+        net->hosts[host].last_incarnation = incarnation;
+    }
     gossip_close(net->hosts[host].core);
     net->hosts[host].core = NULL;
     drop_waiting(&net->hosts[host]);
     for (uint32_t i = 0; i < net->count && net->tells_lost; i++) {
-        if (net->hosts[i].core != NULL && !net->hosts[i].paused) {
-            gossip_peer_lost(net->hosts[i].core, net->now_ns, net->hosts[host].address);
-            drain(net, i);
-        }
+        net_hint(net, i, host, NET_LOST);
     }
 }
 
 void net_leave(struct gossip_net *net, uint32_t host) {
-    gossip_leave(net->hosts[host].core, net->now_ns);
+    gossip_leave(net->hosts[host].core, clock_of(net, &net->hosts[host]));
     drain(net, host);
     net_kill(net, host);
 }
@@ -276,20 +359,33 @@ void net_split(struct gossip_net *net, uint32_t first) {
 
 void net_heal(struct gossip_net *net) {
     memset(net->cut, 0, sizeof net->cut);
-    net->loss_ppm = net->duplicate_ppm = 0;
+    memset(net->far_ns, 0, sizeof net->far_ns);
+    net->loss_ppm = net->duplicate_ppm = net->late_ppm = 0;
+    net->truncate_ppm = net->flip_ppm = 0;
+}
+
+int net_put_in(struct gossip_net *net, uint32_t host, enum gossip_table table, const char *key,
+               const char *value) {
+    struct net_host *writer = &net->hosts[host];
+    int result =
+        gossip_put(writer->core, clock_of(net, writer), table, key, value, strlen(value) + 1);
+    drain(net, host);
+    return result;
+}
+
+int net_delete_in(struct gossip_net *net, uint32_t host, enum gossip_table table, const char *key) {
+    struct net_host *writer = &net->hosts[host];
+    int result = gossip_delete(writer->core, clock_of(net, writer), table, key);
+    drain(net, host);
+    return result;
 }
 
 int net_put(struct gossip_net *net, uint32_t host, const char *key, const char *value) {
-    int result = gossip_put(net->hosts[host].core, net->now_ns, GOSSIP_TABLE_HOST, key, value,
-                            strlen(value) + 1);
-    drain(net, host);
-    return result;
+    return net_put_in(net, host, GOSSIP_TABLE_HOST, key, value);
 }
 
 int net_delete(struct gossip_net *net, uint32_t host, const char *key) {
-    int result = gossip_delete(net->hosts[host].core, net->now_ns, GOSSIP_TABLE_HOST, key);
-    drain(net, host);
-    return result;
+    return net_delete_in(net, host, GOSSIP_TABLE_HOST, key);
 }
 
 const char *net_get(const struct gossip_net *net, uint32_t host, uint32_t origin, const char *key) {
