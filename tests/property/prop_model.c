@@ -188,22 +188,32 @@ static void belief_does_not_depend_on_the_order_of_reports(void **state) {
         struct fabric *fabric = random_fabric(&rng);
         uint32_t links = fabric_link_count(fabric), link = draw(0, links - 1);
         struct link_evidence list[12] = {0};
+        struct cable_observers *observers = calloc(fabric->cable_count, sizeof *observers);
+        struct observer_sight *sights = calloc(fabric->host_count, sizeof *sights);
+        assert_true(observers != NULL && sights != NULL);
+        struct cable_observers *elected = &observers[link / 2];
         uint32_t count = draw(1, fabric->host_count < 12 ? fabric->host_count : 12);
         for (uint32_t i = 0; i < count; i++) {
             list[i].link.i = link;
             list[i].observer.i = i;
             list[i].report.verdict = draw(0, 1) == 0 ? LINK_UP : LINK_DOWN;
             list[i].report.capacity_ppm = draw(0, 4) * 250000;
+            if (elected->count < CABLE_OBSERVERS_MAX && draw(0, 1) == 0) {
+                elected->hosts[elected->count++].i = i;
+            }
         }
         struct link_belief *first = calloc(links, sizeof *first);
         struct link_belief *second = calloc(links, sizeof *second);
         assert_non_null(first);
         assert_non_null(second);
-        belief_compute(fabric, list, count, first);
+        const struct belief_input input = {fabric, observers, list, count, sights};
+        belief_compute(&input, first);
         shuffle(list, count);
-        belief_compute(fabric, list, count, second);
+        belief_compute(&input, second);
         assert_memory_equal(first, second, links * sizeof *first);
-        assert_int_equal(first[link].observer_count, count);
+        assert_int_equal(first[link].observer_count, elected->count);
+        free(observers);
+        free(sights);
         free(first);
         free(second);
         fabric_close(fabric);

@@ -19,20 +19,26 @@ static void elect_all(const struct fabric *fabric, const bool *live, struct seat
     struct monitors monitors;
     assert_int_equal(monitors_init(&monitors, fabric), 0);
     memset(seats, 0, sizeof *seats);
+    static struct cable_observers observers[CABLES_MAX];
     cable_id cables[CABLES_MAX];
     uint32_t ports[CABLES_MAX];
     for (uint32_t host = 0; host < fabric->host_count; host++) {
         if (!live[host]) {
             continue;
         }
-        uint32_t count = monitors_elect(&monitors, live, (node_id){host}, cables, ports);
+        uint32_t count = monitors_elect(&monitors, live, (node_id){host}, observers, cables, ports);
         for (uint32_t i = 0; i < count; i++) {
             unsigned seat = seats->count[cables[i].i]++;
             assert_in_range(seat, 0, 7);
             seats->host[cables[i].i][seat] = host;
             seats->leaf[cables[i].i][seat] =
                 fabric->ports[fabric->nodes[host].first_port + ports[i]].leaf.i;
+            // Everybody elects the same.
+            assert_true(belief_is_elected(&observers[cables[i].i], (node_id){host}));
         }
+    }
+    for (uint32_t i = 0; i < fabric->cable_count; i++) {
+        assert_int_equal(observers[i].count, seats->count[i]);
     }
     monitors_fini(&monitors);
 }

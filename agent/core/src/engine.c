@@ -105,10 +105,14 @@ static void tick(struct engine *engine) {
             engine->router.nic_failed[i] = false;
         }
     }
+    if (engine->now_ns >= engine->votes_due_at_ns || engine->now_ns >= valve_deadline_ns(engine)) {
+        engine->evidence_changed = true;
+    }
     if (engine->now_ns >= engine->housekeeping_at_ns) {
         engine->housekeeping_at_ns = engine->now_ns + HOUSEKEEPING_NS;
         jobs_succeed(engine);
         jobs_expire_bindings(engine);
+        engine->evidence_changed = engine->evidence_changed || engine->valve.shut;
     }
 }
 
@@ -249,7 +253,8 @@ int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_even
 uint64_t engine_deadline_ns(const struct engine *engine) {
     uint64_t deadline = gossip_deadline_ns(engine->gossip);
     const uint64_t others[] = {engine->prober.deadline_ns, engine->retry_nic_at_ns,
-                               engine->housekeeping_at_ns};
+                               engine->housekeeping_at_ns, engine->votes_due_at_ns,
+                               valve_deadline_ns(engine)};
     for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++) {
         deadline = others[i] < deadline ? others[i] : deadline;
     }

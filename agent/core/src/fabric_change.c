@@ -23,6 +23,9 @@ int engine_adopt_fabric(struct engine *engine, struct fabric *fabric, struct err
     next.evidence_capacity = 0;
     next.elected = NULL;
     next.elected_ports = NULL;
+    next.observers = NULL;
+    next.sights = NULL;
+    next.valve = (struct valve){0};
     next.monitors = (struct monitors){0};
     next.prober = (struct prober){0};
     next.router = (struct router){0};

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// From reports to beliefs, from members to elected observers.
+// From members to elected observers, from their reports to beliefs.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/time.h"
 #include "state.h"
 
 int judge_init(struct engine *engine) {
@@ -11,23 +12,33 @@ int judge_init(struct engine *engine) {
     engine->beliefs = calloc(fabric_link_count(fabric), sizeof *engine->beliefs);
     engine->elected = calloc(fabric->cable_count, sizeof *engine->elected);
     engine->elected_ports = calloc(fabric->cable_count, sizeof *engine->elected_ports);
-    if (engine->beliefs == NULL || engine->elected == NULL || engine->elected_ports == NULL) {
+    engine->observers = calloc(fabric->cable_count, sizeof *engine->observers);
+    engine->sights = calloc(fabric->host_count, sizeof *engine->sights);
+    if (engine->beliefs == NULL || engine->elected == NULL || engine->elected_ports == NULL ||
+        engine->observers == NULL || engine->sights == NULL) {
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < fabric_link_count(fabric); i++) {
         engine->beliefs[i].capacity_ppm = CAPACITY_FULL_PPM;
     }
-    int rc = monitors_init(&engine->monitors, fabric);
+    engine->votes_due_at_ns = NEVER_NS;
+    int rc = valve_init(&engine->valve, fabric);
+    rc = rc == 0 ? monitors_init(&engine->monitors, fabric) : rc;
     return rc != 0 ? rc : prober_init(&engine->prober, fabric, engine->now_ns);
 }
 
 void judge_fini(struct engine *engine) {
     prober_fini(&engine->prober);
     monitors_fini(&engine->monitors);
+    valve_fini(&engine->valve);
+    free(engine->observers);
+    free(engine->sights);
     free(engine->beliefs);
     free(engine->evidence);
     free(engine->elected);
     free(engine->elected_ports);
+    engine->observers = NULL;
+    engine->sights = NULL;
     engine->beliefs = NULL;
     engine->evidence = NULL;
     engine->evidence_capacity = 0;
@@ -74,48 +85,29 @@ static bool *links_to_avoid(const struct engine *engine) {
 
 static void elect(struct engine *engine) {
     bool *live = calloc(engine->fabric->host_count, sizeof *live);
-    bool *avoid = links_to_avoid(engine);
-    if (live != NULL && avoid != NULL) {
-        for (uint32_t i = 0; i < engine->fabric->host_count; i++) {
-            live[i] = i == engine->self.i || host_is_live(&engine->hosts[i]);
-        }
-        uint32_t count = monitors_elect(&engine->monitors, live, engine->self, engine->elected,
-                                        engine->elected_ports);
-        if (prober_set_targets(&engine->prober, engine->elected, engine->elected_ports,
-                               engine->own_ports, count, avoid, engine->now_ns,
-                               engine->config.probe_interval_ns) == 0) {
-            engine->own_verdict_changed = true; // reports of links no longer watched are withdrawn
-        }
+    if (live == NULL) {
+        return; // those elected before stay
     }
+    for (uint32_t i = 0; i < engine->fabric->host_count; i++) {
+        live[i] = i == engine->self.i || host_is_live(&engine->hosts[i]);
+    }
+    engine->elected_count = monitors_elect(&engine->monitors, live, engine->self, engine->observers,
+                                           engine->elected, engine->elected_ports);
     free(live);
+}
+
+static void set_targets(struct engine *engine) {
+    bool *avoid = links_to_avoid(engine);
+    if (avoid != NULL &&
+        prober_set_targets(&engine->prober, engine->elected, engine->elected_ports,
+                           engine->own_ports, engine->elected_count, avoid, engine->now_ns,
+                           engine->config.probe_interval_ns) == 0) {
+        engine->own_verdict_changed = true; // reports of links no longer watched are withdrawn
+    }
     free(avoid);
 }
 
 // ---- beliefs
-
-static uint32_t collect_evidence(struct engine *engine) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < fabric_link_count(engine->fabric); i++) {
-        const struct link_view *view = &engine->links[i];
-        if (count + view->count > engine->evidence_capacity) {
-            uint32_t capacity = 2 * (count + view->count) + 64;
-            struct link_evidence *evidence =
-                realloc(engine->evidence, capacity * sizeof *engine->evidence);
-            if (evidence == NULL) {
-                return count;
-            }
-            engine->evidence = evidence;
-            engine->evidence_capacity = capacity;
-        }
-        for (uint32_t r = 0; r < view->count; r++) {
-            node_id observer = view->reports[r].observer;
-            if (observer.i == engine->self.i || host_is_live(&engine->hosts[observer.i])) {
-                engine->evidence[count++] = view->reports[r];
-            }
-        }
-    }
-    return count;
-}
 
 static void note_belief(struct engine *engine, link_id link, const struct link_belief *before) {
     const struct link_belief *now = &engine->beliefs[link.i];
@@ -167,8 +159,14 @@ static void believe(struct engine *engine) {
     }
     memcpy(before, engine->beliefs, link_count * sizeof *before);
     apply_orders(engine);
-    uint32_t evidence_count = collect_evidence(engine);
-    belief_compute(engine->fabric, engine->evidence, evidence_count, engine->beliefs);
+    uint32_t evidence_count = votes_collect(engine);
+    const struct belief_input input = {.fabric = engine->fabric,
+                                       .observers = engine->observers,
+                                       .evidence = engine->evidence,
+                                       .evidence_count = evidence_count,
+                                       .sights = engine->sights};
+    belief_compute(&input, engine->beliefs);
+    valve_pass(engine, before);
     apply_capacities(engine);
     for (uint32_t i = 0; i < link_count; i++) {
         if (!same_belief(&before[i], &engine->beliefs[i])) {
@@ -180,12 +178,12 @@ static void believe(struct engine *engine) {
 }
 
 void judge(struct engine *engine) {
-    bool hosts_changed = engine->hosts_changed;
-    if (hosts_changed || engine->orders_changed) {
+    if (engine->hosts_changed || engine->orders_changed) {
         learn_adopt_orders(engine);
-        fabric_try_activate(engine);
+        fabric_try_activate(engine); // perhaps everything below is another now
         plans_choose_version(engine);
     }
+    bool hosts_changed = engine->hosts_changed;
     if (hosts_changed || engine->jobs_changed) {
         jobs_succeed(engine);
     }
@@ -195,14 +193,15 @@ void judge(struct engine *engine) {
         engine->plans_stale = engine->beliefs_changed = true;
     }
     bool avoid_changed = engine->own_verdict_changed;
+    if (hosts_changed) {
+        elect(engine);
+        engine->beliefs_changed = true; // who is decap-ready
+    }
     if (hosts_changed || engine->evidence_changed || engine->orders_changed) {
         believe(engine);
     }
-    if (hosts_changed || engine->beliefs_changed || avoid_changed) {
-        elect(engine);
-    }
-    if (hosts_changed) {
-        engine->beliefs_changed = true; // who is decap-ready
+    if (engine->beliefs_changed || avoid_changed) {
+        set_targets(engine);
     }
     engine->hosts_changed = engine->evidence_changed = engine->orders_changed = false;
     engine->jobs_changed = false;

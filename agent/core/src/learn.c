@@ -19,6 +19,7 @@ void learn_fini(struct engine *engine) {
     }
     for (uint32_t i = 0; engine->links != NULL && i < fabric_link_count(engine->fabric); i++) {
         free(engine->links[i].reports);
+        free(engine->links[i].accounts);
     }
     free(engine->hosts);
     free(engine->links);
@@ -104,91 +105,17 @@ static void learn_member_facts(struct engine *engine, const char *name, const vo
     engine->hosts_changed = true;
 }
 
-// ---- link reports
-
-static uint32_t report_place(const struct link_view *view, node_id observer) {
-    uint32_t place = 0;
-    while (place < view->count && view->reports[place].observer.i < observer.i) {
-        place++;
-    }
-    return place;
-}
-
-static bool report_room(struct link_view *view) {
-    if (view->count < view->capacity) {
-        return true;
-    }
-    if (view->capacity == OBSERVERS_MAX) {
-        return false;
-    }
-    uint8_t capacity = view->capacity == 0 ? 4 : (uint8_t)(2 * view->capacity);
-    struct link_evidence *reports = realloc(view->reports, capacity * sizeof *reports);
-    if (reports == NULL) {
-        return false;
-    }
-    view->reports = reports;
-    view->capacity = capacity;
-    return true;
-}
-
-static void remove_report(struct engine *engine, link_id link, node_id observer) {
-    struct link_view *view = &engine->links[link.i];
-    uint32_t place = report_place(view, observer);
-    if (place < view->count && view->reports[place].observer.i == observer.i) {
-        memmove(&view->reports[place], &view->reports[place + 1],
-                (view->count - place - 1U) * sizeof *view->reports);
-        view->count--;
-        engine->evidence_changed = true;
-    }
-}
-
-static void store_report(struct engine *engine, link_id link, node_id observer,
-                         const struct link_report *report) {
-    struct link_view *view = &engine->links[link.i];
-    uint32_t place = report_place(view, observer);
-    bool fresh = place == view->count || view->reports[place].observer.i != observer.i;
-    if (fresh) {
-        if (!report_room(view)) {
-            engine->stats.bad_facts++;
-            return;
-        }
-        memmove(&view->reports[place + 1], &view->reports[place],
-                (view->count - place) * sizeof *view->reports);
-        view->count++;
-    }
-    view->reports[place] = (struct link_evidence){link, observer, *report};
-    engine->evidence_changed = true;
-}
-
-void learn_own_report(struct engine *engine, link_id link, const struct link_report *report) {
-    if (report == NULL) {
-        remove_report(engine, link, engine->self);
-    } else {
-        store_report(engine, link, engine->self, report);
-    }
-}
+// ---- all together
 
 static void learn_report(struct engine *engine, const char *origin, const char *key,
                          const void *value, size_t size) {
     node_id observer;
-    link_id link;
-    if (find_host(engine, origin, &observer) == NULL ||
-        !fabric_find_link(engine->fabric, key, &link) ||
-        !fabric_link_is_internal(engine->fabric, link)) {
-        engine->stats.bad_facts++;
-        return;
-    }
-    struct link_report report;
-    if (value == NULL) {
-        remove_report(engine, link, observer);
-    } else if (link_report_decode(value, size, &report) != 0) {
+    if (find_host(engine, origin, &observer) == NULL) {
         engine->stats.bad_facts++;
     } else {
-        store_report(engine, link, observer, &report);
+        votes_learn(engine, observer, key, value, size);
     }
 }
-
-// ---- all together
 
 static void learn_record(struct engine *engine, const char *origin, enum gossip_table table,
                          const char *key, const void *value, size_t size) {

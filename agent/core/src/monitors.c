@@ -9,6 +9,7 @@
 #define NEAR_HOSTS 2
 #define FAR_HOSTS 2
 #define SEATS (NEAR_HOSTS + FAR_HOSTS)
+_Static_assert(SEATS <= CABLE_OBSERVERS_MAX, "all who are elected have a place in the result");
 // Leaves drawn in search of two that serve; a bound, reached only when nearly all hosts are dead.
 #define DRAWS_MAX 256
 
@@ -164,16 +165,18 @@ static void elect_for(struct election *election) {
 }
 
 uint32_t monitors_elect(const struct monitors *monitors, const bool *live, node_id self,
-                        cable_id *cables, uint32_t *ports) {
+                        struct cable_observers *observers, cable_id *cables, uint32_t *ports) {
     const struct fabric *fabric = monitors->fabric;
     uint32_t count = 0;
     for (uint32_t i = 0; i < fabric->cable_count; i++) {
+        observers[i] = (struct cable_observers){.count = 0};
         if (fabric->nodes[fabric->cables[i].a.i].kind == NODE_HOST) {
             continue;
         }
         struct election election = {.monitors = monitors, .live = live, .cable = {i}};
         elect_for(&election);
         for (unsigned s = 0; s < election.seat_count; s++) {
+            observers[i].hosts[observers[i].count++].i = election.seats[s].host;
             if (election.seats[s].host == self.i) {
                 cables[count] = (cable_id){i};
                 ports[count] = fabric->ports[election.seats[s].port].index;

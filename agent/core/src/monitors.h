@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/belief.h"
 #include "model/fabric.h"
 
 struct monitors {
@@ -25,9 +26,10 @@ struct monitors {
 
 int monitors_init(struct monitors *monitors, const struct fabric *fabric);
 void monitors_fini(struct monitors *monitors);
-// The cables that `self` is elected for, and the own port to probe from. `live` is by host node.
-// Writes at most fabric->cable_count entries; returns their number.
+// Who is elected, by cable (observers, fabric->cable_count entries), the cables that `self` is
+// elected for, and the own port to probe from. `live` is by host node. Writes at most
+// fabric->cable_count cables and ports; returns their number.
 uint32_t monitors_elect(const struct monitors *monitors, const bool *live, node_id self,
-                        cable_id *cables, uint32_t *ports);
+                        struct cable_observers *observers, cable_id *cables, uint32_t *ports);
 
 #endif

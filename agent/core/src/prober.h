@@ -29,7 +29,11 @@
 #include <stdint.h>
 
 #include "agent_core/engine.h"
+#include "model/time.h"
 #include "walk.h"
+
+// A link that stayed up that long is forgiven its earlier flaps.
+#define FLAPS_FORGIVEN_AFTER_NS (300 * NS_PER_S)
 
 enum loop_kind { LOOP_PING, LOOP_FORWARD, LOOP_REVERSE, LOOP_PREFIX, LOOP_KINDS };
 

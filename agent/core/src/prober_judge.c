@@ -2,11 +2,6 @@
 // What an answer or a loss says of the links of its loop. The state graph is drawn in prober.h.
 #include "prober_judge.h"
 
-#include "model/time.h"
-
-// A link that stayed up that long is forgiven its earlier flaps.
-#define FORGIVE_AFTER_NS (300 * NS_PER_S)
-
 // The one place where a link's state changes.
 void judge_set_state(const struct judgement *judgement, link_id id, enum probe_state to) {
     struct probed_link *link = &judgement->prober->links[id.i];
@@ -17,7 +12,7 @@ void judge_set_state(const struct judgement *judgement, link_id id, enum probe_s
     const struct probe_policy *policy = judgement->policy;
     if (to == PROBE_DOWN && from != PROBE_HELD) {
         bool forgiven = link->stable_since_ns != 0 &&
-                        judgement->now_ns - link->stable_since_ns > FORGIVE_AFTER_NS;
+                        judgement->now_ns - link->stable_since_ns > FLAPS_FORGIVEN_AFTER_NS;
         uint64_t doubled = 2 * link->hold_ns;
         link->hold_ns = link->hold_ns == 0 || forgiven ? policy->up_hold_ns : doubled;
         link->hold_ns =

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine's state, by stage, and what the stages offer each other. Private to agent_core.
 //
-//   learn.c, orders.c, jobs.c, bindings.c    members, evidence, orders, jobs    <- gossip, commands
-//   judge.c, monitors.c, prober*.c, walk.c   beliefs, elected targets, probes   <- evidence,
+//   learn.c, votes.c, orders.c, jobs.c, bindings.c
+//                                            members, evidence, orders, jobs    <- gossip, commands
+//   judge.c, valve.c, monitors.c, prober*.c, walk.c
+//                                            beliefs, elected targets, probes   <- evidence,
 //   members, orders job_views.c, plans.c, steer.c, buckets.c, route.c, rules.c, nic_reports.c
 //                                            plan, paths in use, rules          <- beliefs, own
 //                                            verdicts, jobs
@@ -48,8 +50,16 @@ struct host_view {
     uint32_t binding_count, binding_capacity;
 };
 
+// How an observer's "down" of one link counts although it was taken back; see votes.c.
+struct vote_account {
+    uint64_t hold_ns, down_until_ns;
+    uint64_t up_at_ns; // when it was last taken back
+    bool withdrawn;    // there is no report any more
+};
+
 struct link_view {
     struct link_evidence *reports; // sorted by observer
+    struct vote_account *accounts; // of the reports in the same places
     uint8_t count, capacity;
 };
 
@@ -58,6 +68,21 @@ struct order_record {
     char origin[NAME_SIZE];
     struct drain_order order;
     bool lost; // its origin began a new life without it
+};
+
+// ---- judge
+// -----------------------------------------------------------------------------------------------------------
+#define TIERS_MAX 4
+
+// See valve.c.
+struct valve {
+    bool shut;
+    uint64_t shut_at_ns;
+    uint64_t armed_at_ns; // 0: not joined yet
+    uint64_t *down_at_ns; // by directed link: when the shared view took it down; 0: long ago
+    bool *held;           // by directed link: down by the evidence, and held up
+    uint32_t held_count;
+    uint32_t *burst; // scratch, by node
 };
 
 // ---- jobs
@@ -160,10 +185,15 @@ struct engine {
     struct link_belief *beliefs;    // by directed link
     struct link_evidence *evidence; // scratch: of live observers, sorted by link
     uint32_t evidence_capacity;
+    uint64_t votes_due_at_ns; // when the next vote that was taken back ceases to count
+    struct valve valve;
     struct monitors monitors;
+    struct cable_observers *observers; // elected, by cable
+    struct observer_sight *sights;     // by host
     struct prober prober;
-    cable_id *elected;
+    cable_id *elected; // cables to probe, and from which own port
     uint32_t *elected_ports;
+    uint32_t elected_count;
 
     struct job_view *jobs; // sorted by name
     uint32_t job_count;
@@ -203,8 +233,6 @@ void learn_all(struct engine *engine);    // from the core's tables, after the f
 void learn_order_record(struct engine *engine, const char *origin, const char *key,
                         const void *value, size_t size);
 int learn_order(struct engine *engine, const struct engine_drain *drain, struct error *error);
-// Own evidence counts like a peer's. NULL withdraws it.
-void learn_own_report(struct engine *engine, link_id link, const struct link_report *report);
 void learn_adopt_orders(
     struct engine *engine); // of dead origins, when this host is the first live one
 const struct order_record *order_in_force(const struct engine *engine, const char *name,
@@ -212,6 +240,15 @@ const struct order_record *order_in_force(const struct engine *engine, const cha
 bool order_covers(const struct engine *engine, link_id link, enum drain_kind kind,
                   const struct order_record **record);
 bool first_live_host(const struct engine *engine);
+
+// votes.c
+void votes_learn(struct engine *engine, node_id observer, const char *key, const void *value,
+                 size_t size);
+// Own evidence counts like a peer's. NULL withdraws it.
+void learn_own_report(struct engine *engine, link_id link, const struct link_report *report);
+uint32_t votes_collect(struct engine *engine); // -> engine->evidence; returns how many
+// Whether a report (by place in engine->links) counts as "down" although it was taken back.
+bool votes_held(const struct engine *engine, link_id link, uint32_t index);
 
 // jobs.c
 const struct job_record *job_winner(const struct engine *engine, const char *name);
@@ -235,6 +272,14 @@ int judge_init(struct engine *engine);
 void judge_fini(struct engine *engine);
 void judge(struct engine *engine);
 void judge_on_verdict(void *context, link_id link, enum probe_state from, enum probe_state to);
+
+// valve.c
+int valve_init(struct valve *valve, const struct fabric *fabric);
+void valve_fini(struct valve *valve);
+// engine->beliefs are what the evidence says, `before` what was believed: holds up what must not go
+// down yet.
+void valve_pass(struct engine *engine, const struct link_belief *before);
+uint64_t valve_deadline_ns(const struct engine *engine);
 
 // route.c, rules.c, buckets.c
 void route(struct engine *engine);

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // Link truth: many observers' reports about one directed link -> one belief that all agents share.
 //
-// The belief is a pure function of the current reports, so agents that hold the same reports
-// believe the same, in whatever order these arrived:
+// The belief is a pure function of the current reports and of who is elected to report, so agents
+// that hold the same facts believe the same, in whatever order these arrived:
 //
-//   DOWN   at least two observers report down, in different racks (leaves) where the reporters and
-//   the fabric have
-//          such; a single observer suffices only where the link has a single live observer
+//   DOWN   at least two elected observers say down, in different racks (leaves) where those that
+//          report are of several; a single one suffices only where a single one is elected
 //   DRAIN  an operator drained the link or one of its ends
 //   UP     otherwise
 //
-// Damping (DOWN is never damped, UP is) is done by the observer before it publishes: see
-// agent_core/prober.h. Units: parts per million of nominal capacity.
+// What does not count, so that no belief rests on one host that lies or is itself at fault:
+//   * reports of hosts that are not elected for the cable: whoever likes to may write one;
+//   * the "down" of a blind observer, which calls more than half of the links that it reports on
+//     down although no switch is common to these: it is probably its own port, host or leaf. A dead
+//     leaf or spine is common to all that it takes down, and so blinds nobody. Where no observer
+//     that sees says up, nothing else explains it: there the blind count like others.
+//
+// Damping (DOWN is never damped, UP is) is done by the observer before it publishes, and once more
+// by each agent for observers that do not: see agent_core/prober.h and agent/core/src/votes.c. When
+// too much would go down at once, agents keep what they believed for a while: see
+// agent/core/src/valve.c. Units: parts per million of nominal capacity.
 #ifndef MODEL_BELIEF_H
 #define MODEL_BELIEF_H
 
@@ -41,22 +49,47 @@ struct link_evidence {
     struct link_report report;
 };
 
+// Who is elected, among live hosts, to report on both directions of a cable. Count 0: a host's own.
+#define CABLE_OBSERVERS_MAX 4
+struct cable_observers {
+    node_id hosts[CABLE_OBSERVERS_MAX];
+    uint32_t count;
+};
+
+// What one observer says in all: links that it is elected for, those of them that it calls down,
+// and the switches common to these (ID_NONE: none).
+struct observer_sight {
+    uint32_t reported, down;
+    node_id common[2];
+};
+
 struct link_belief {
     bool down;
     bool drained;
     uint32_t capacity_ppm;   // lowest that an operator set or, with two observers agreeing, was
                              // estimated; of nominal
-    uint16_t down_votes;     // observers that say down
-    uint16_t observer_count; // live observers that report on the link
+    uint16_t down_votes;     // elected observers that say down and count
+    uint16_t blind_votes;    // that say down and do not count, since others see the link up
+    uint16_t observer_count; // elected observers that report on the link
+};
+
+struct belief_input {
+    const struct fabric *fabric;
+    const struct cable_observers *observers; // by cable
+    const struct link_evidence *evidence;    // sorted by link; only live observers' reports
+    uint32_t evidence_count;
+    struct observer_sight *sights; // by host, written by belief_compute
 };
 
 // What a plan may use of a link: 0 when down or drained, else nominal rate times capacities.
 uint64_t belief_rate_bps(const struct fabric *fabric, const struct link_belief *belief,
                          link_id link);
 
-// evidence must be sorted by link; only live observers' reports. beliefs: one per directed link of
-// the fabric, overwritten except `drained`, which the caller has set from operators' facts.
-void belief_compute(const struct fabric *fabric, const struct link_evidence *evidence,
-                    uint32_t evidence_count, struct link_belief *beliefs);
+// beliefs: one per directed link of the fabric, overwritten except `drained`, which the caller has
+// set from operators' facts.
+void belief_compute(const struct belief_input *input, struct link_belief *beliefs);
+
+bool belief_is_elected(const struct cable_observers *observers, node_id host);
+bool belief_is_blind(const struct observer_sight *sight);
 
 #endif
