@@ -5,6 +5,7 @@
 //   store     origins, their records, the rule of merging            (who wrote what)
 //   changes   what the consumer has not taken yet
 //   outbox    messages that the carrier has not taken yet
+//   base      what another core knew, shared until there is something to change in it
 //   members   directory and liveness, derived from records of the core's own table
 //   overlay   salted rings: who is whose neighbour
 //   watch     pings, own suspicions, Lifeguard
@@ -78,7 +79,7 @@ struct record {
                    // floor
     bool gone;     // out of the store, but its change was not taken yet
     uint8_t key_size;
-    char key[GOSSIP_KEY_MAX];
+    char key[]; // terminated
 };
 
 struct ring_entry {
@@ -86,8 +87,10 @@ struct ring_entry {
     struct origin *origin;
 };
 
+// A core with a base copies origins: base.c says which fields belong to the core that holds them.
 struct origin {
     struct origin *hash_next;
+    uint32_t number;                          // in the order in which the core came to know them
     struct origin *bucket_prev, *bucket_next; // of the digest, while it is listed
     char name[NAME_SIZE], address[GOSSIP_ADDRESS_SIZE], rack[NAME_SIZE];
     uint64_t hash, ring_key[RINGS_MAX];
@@ -110,8 +113,8 @@ struct origin {
     // liveness
     enum gossip_state state, told_state;
     uint64_t state_at_ns, heard_at_ns, wanted_at_ns, accused_at_ns;
-    struct record *voters[VOTERS_MAX]; // live "suspect/<name>" records
-    uint32_t voter_count;
+    struct record **voters; // live "suspect/<name>" records, at most VOTERS_MAX
+    uint32_t voter_count, voter_capacity;
     bool voted; // in gossip->voted
     uint32_t alarmed[2];
     struct change state_change, duplicate_change;
@@ -149,12 +152,17 @@ struct gossip {
     // store
     struct origin **origin_hash;
     struct record **record_hash;
-    uint32_t origin_mask, origin_count;
+    uint32_t origin_mask, origin_count, next_number;
     uint32_t record_mask, record_count;
     struct record *graveyard; // gone, freed at the next event
     uint64_t digest[DIGEST_BUCKETS];
     struct origin *buckets[DIGEST_BUCKETS];
     uint64_t mark;
+
+    // base: none of it is used without one
+    uint8_t *base_taken;  // a bit for each number of the base: not shared any more
+    uint32_t *base_holes; // places among the base's members that are not shared, ascending
+    uint32_t base_hole_count, base_hole_capacity;
 
     // changes, outbox
     struct change *change_first, *change_last;
@@ -217,7 +225,12 @@ static inline int life_compare(struct life a, struct life b) {
 // ---- store.c, origins.c
 int store_init(struct gossip *gossip);
 void store_fini(struct gossip *gossip);
-struct origin *origin_find(const struct gossip *gossip, const char *name);
+// Takes it from the base if need be; NULL as well when memory is short.
+struct origin *origin_find(struct gossip *gossip, const char *name);
+struct origin *origin_find_own(const struct gossip *gossip, const char *name); // not the base's
+// Puts a copy among those that are known.
+void origin_insert(struct gossip *gossip, struct origin *origin);
+uint32_t origin_bucket(const char *name);
 // Adds a name of which nothing is known yet; NULL when the directory is full or memory is short.
 struct origin *origin_intern(struct gossip *gossip, const char *name);
 // To be called around a change of life, complete or quarantined.
@@ -233,8 +246,25 @@ int store_set(struct gossip *gossip, struct origin *origin, const struct wire_re
               uint32_t hop);
 void store_remove(struct gossip *gossip, struct record *record);
 void store_bury(struct gossip *gossip); // frees what is gone and taken
+// Gives a copied origin the records of the base's. -ENOMEM: some; store_uncopy takes them back.
+int store_copy_records(struct gossip *gossip, struct origin *origin, const struct origin *from);
+void store_uncopy(struct gossip *gossip, struct origin *origin);
 // Takes a record out of the seq order: it belongs to a state that is being replaced.
 void store_leave_over(struct record *record);
+
+// ---- base.c
+int base_check(const struct gossip_config *config, struct error *error); // -EINVAL
+int base_open(struct gossip *gossip);                                    // -ENOMEM
+void base_fini(struct gossip *gossip);
+bool base_shares(const struct gossip *gossip, const struct origin *from);
+// The base's origin of that name while it is shared, or NULL.
+const struct origin *base_find(const struct gossip *gossip, const char *name);
+// Copies a shared origin of the base; NULL when memory is short.
+struct origin *base_take(struct gossip *gossip, const struct origin *from);
+// All members, own and shared, sorted by name.
+uint32_t members_count(const struct gossip *gossip);
+const struct origin *members_at(const struct gossip *gossip, uint32_t index,
+                                const struct gossip **holder);
 
 // ---- merge.c
 enum merge_result { MERGE_APPLIED, MERGE_DUPLICATE, MERGE_DROPPED };
@@ -271,6 +301,9 @@ void members_evaluate_all(struct gossip *gossip);
 uint64_t members_deadline_ns(const struct gossip *gossip);
 void members_age(struct gossip *gossip); // quarantine, forgetting
 void members_drop(struct gossip *gossip, struct origin *origin);
+// False when memory is short.
+bool members_enter(struct gossip *gossip, struct origin *origin);
+bool members_add_vote(struct gossip *gossip, struct origin *target, struct record *vote);
 // The vote of `voter` (NULL: of anybody) on the target's current life, or NULL.
 const struct record *members_vote(const struct origin *target, const struct origin *voter,
                                   struct core_suspect *vote);
@@ -282,9 +315,10 @@ int overlay_reserve(struct gossip *gossip);
 void overlay_keys(const struct gossip *gossip, struct origin *origin);
 void overlay_add(struct gossip *gossip, struct origin *origin);
 void overlay_remove(struct gossip *gossip, struct origin *origin);
-// The neighbours that `origin` has, or would have if it were alive.
+uint32_t overlay_size(const struct gossip *gossip); // live members
+// The neighbours that `origin` has, or would have if it were alive; some may be the base's.
 uint32_t overlay_neighbours(const struct gossip *gossip, const struct origin *origin,
-                            struct origin *out[NEIGHBOURS_MAX]);
+                            const struct origin *out[NEIGHBOURS_MAX]);
 bool overlay_is_neighbour(const struct gossip *gossip, const struct origin *of,
                           const struct origin *who);
 void overlay_refresh(struct gossip *gossip);
@@ -304,7 +338,7 @@ void watch_refute(struct gossip *gossip);
 uint64_t watch_deadline_ns(const struct gossip *gossip);
 
 // ---- own.c
-int own_init(struct gossip *gossip);
+int own_init(struct gossip *gossip); // or goes on with the life that the base knows
 // Value NULL: delete. -EMSGSIZE, -ENOSPC, -EINVAL, -ENOMEM.
 int own_set(struct gossip *gossip, enum gossip_table table, const char *key, const void *value,
             size_t size);
@@ -342,6 +376,7 @@ void repair_buckets(struct gossip *gossip, const struct wire_envelope *envelope,
 // ---- serve.c
 void serve_want(struct gossip *gossip, const struct wire_envelope *envelope,
                 const struct wire_section *section);
+void serve_own(struct gossip *gossip, const char *address); // unasked
 void serve_digest(struct gossip *gossip, const struct wire_envelope *envelope,
                   const struct wire_section *section);
 

@@ -92,6 +92,10 @@ int gossip_open(const struct gossip_config *config, uint64_t now_ns, struct goss
     if (checked != 0) {
         return checked;
     }
+    checked = base_check(config, error);
+    if (checked != 0) {
+        return checked;
+    }
     struct gossip *gossip = calloc(1, sizeof *gossip);
     if (gossip == NULL) {
         return error_set(error, -ENOMEM, "gossip: out of memory");
@@ -104,7 +108,8 @@ int gossip_open(const struct gossip_config *config, uint64_t now_ns, struct goss
     rng_init(&gossip->rng, config->seed);
     gossip->hash_seed = rng_next(&gossip->rng);
     mp_write_growing(&gossip->batch);
-    if (store_init(gossip) != 0 || copy_seeds(gossip, config) != 0 || own_init(gossip) != 0) {
+    if (store_init(gossip) != 0 || copy_seeds(gossip, config) != 0 || base_open(gossip) != 0 ||
+        own_init(gossip) != 0) {
         gossip_close(gossip);
         return error_set(error, -ENOMEM, "gossip: out of memory");
     }
@@ -119,6 +124,7 @@ void gossip_close(struct gossip *gossip) {
     }
     outbox_fini(gossip);
     store_fini(gossip);
+    base_fini(gossip);
     for (uint32_t z = 0; z < gossip->ring_count; z++) {
         free(gossip->rings[z]);
     }
@@ -236,6 +242,13 @@ void gossip_peer_behind(struct gossip *gossip, uint64_t now_ns, const char *addr
     if (peer != NULL) {
         peer->behind_at_ns = gossip->now_ns;
     }
+    finish(gossip);
+}
+
+void gossip_introduce(struct gossip *gossip, uint64_t now_ns, const char *address) {
+    begin(gossip, now_ns, NULL);
+    push_own(gossip);
+    serve_own(gossip, address);
     finish(gossip);
 }
 

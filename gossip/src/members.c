@@ -9,6 +9,7 @@
 // anywhere: it was the outcome of such a quorum, and a live member refutes it at once.
 #include "core.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 bool member_is_live(const struct origin *origin) {
@@ -55,7 +56,7 @@ static uint32_t place_of(const struct gossip *gossip, const char *name) {
     return low;
 }
 
-static bool enter(struct gossip *gossip, struct origin *origin) {
+bool members_enter(struct gossip *gossip, struct origin *origin) {
     if (origin->member) {
         return true;
     }
@@ -93,7 +94,7 @@ static void set_self(struct gossip *gossip, struct record *record) {
         return; // wire_check saw to it
     }
     bool was_member = origin->member;
-    if (!enter(gossip, origin)) {
+    if (!members_enter(gossip, origin)) {
         return; // memory is short; the next digest brings the record again only with a new life
     }
     if (strcmp(origin->rack, self.rack) != 0) {
@@ -110,6 +111,22 @@ static void set_self(struct gossip *gossip, struct record *record) {
         state = GOSSIP_ALIVE;
     }
     set_state(gossip, origin, state);
+}
+
+bool members_add_vote(struct gossip *gossip, struct origin *target, struct record *vote) {
+    if (target->voter_count == target->voter_capacity) {
+        uint32_t capacity = target->voter_capacity == 0 ? 4 : 2 * target->voter_capacity;
+        struct record **grown = realloc(target->voters, capacity * sizeof(struct record *));
+        if (grown == NULL) {
+            return false;
+        }
+        target->voters = grown;
+        target->voter_capacity = capacity;
+    }
+    target->voters[target->voter_count++] = vote;
+    note_votes(gossip, target);
+    gossip->votes_dirty = true;
+    return true;
 }
 
 static struct origin *accused(struct gossip *gossip, const struct record *record, bool intern) {
@@ -142,8 +159,8 @@ void members_record_set(struct gossip *gossip, struct record *record) {
         struct origin *target = accused(gossip, record, true);
         gossip->votes_dirty = true;
         if (target != NULL && target->voter_count < VOTERS_MAX) {
-            target->voters[target->voter_count++] = record;
-            note_votes(gossip, target);
+            // A vote that finds no memory does not count here; the others' do.
+            (void)members_add_vote(gossip, target, record);
         }
     }
 }
@@ -218,7 +235,7 @@ static uint32_t clamp_needed(uint32_t remaining) {
 }
 
 uint32_t members_needed_votes(const struct gossip *gossip, const struct origin *origin) {
-    struct origin *neighbours[NEIGHBOURS_MAX];
+    const struct origin *neighbours[NEIGHBOURS_MAX];
     uint32_t remaining = 0;
     uint32_t count = overlay_neighbours(gossip, origin, neighbours);
     for (uint32_t i = 0; i < count; i++) {
@@ -228,7 +245,7 @@ uint32_t members_needed_votes(const struct gossip *gossip, const struct origin *
 }
 
 static bool quorum_stands(const struct gossip *gossip, const struct origin *origin) {
-    struct origin *neighbours[NEIGHBOURS_MAX];
+    const struct origin *neighbours[NEIGHBOURS_MAX];
     struct core_suspect vote;
     uint32_t remaining = 0;
     uint32_t votes = votes_from_afar(gossip, origin);

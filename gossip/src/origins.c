@@ -23,6 +23,7 @@ static void free_origin(struct origin *origin) {
         free(origin->records[i]);
     }
     free(origin->records);
+    free(origin->voters);
     free(origin);
 }
 
@@ -71,13 +72,19 @@ static uint64_t name_hash(const struct gossip *gossip, const char *name) {
     return hash_bytes(name, strlen(name), gossip->hash_seed);
 }
 
-struct origin *origin_find(const struct gossip *gossip, const char *name) {
+struct origin *origin_find_own(const struct gossip *gossip, const char *name) {
     uint64_t hash = name_hash(gossip, name);
     struct origin *origin = gossip->origin_hash[hash & gossip->origin_mask];
     while (origin != NULL && (origin->hash != hash || strcmp(origin->name, name) != 0)) {
         origin = origin->hash_next;
     }
     return origin;
+}
+
+struct origin *origin_find(struct gossip *gossip, const char *name) {
+    struct origin *origin = origin_find_own(gossip, name);
+    const struct origin *shared = origin == NULL ? base_find(gossip, name) : NULL;
+    return shared != NULL ? base_take(gossip, shared) : origin;
 }
 
 static void grow_hash(struct gossip *gossip) {
@@ -99,9 +106,26 @@ static void grow_hash(struct gossip *gossip) {
     gossip->origin_mask = size - 1;
 }
 
+void origin_insert(struct gossip *gossip, struct origin *origin) {
+    if (gossip->origin_count > gossip->origin_mask) {
+        grow_hash(gossip);
+    }
+    uint32_t slot = (uint32_t)origin->hash & gossip->origin_mask;
+    origin->hash_next = gossip->origin_hash[slot];
+    gossip->origin_hash[slot] = origin;
+    origin->number = gossip->next_number++;
+    gossip->origin_count++;
+}
+
+static bool is_full(const struct gossip *gossip) {
+    // What is shared are members; what is not, is counted here.
+    return gossip->origin_count - gossip->member_count + members_count(gossip) >=
+           GOSSIP_MEMBERS_MAX;
+}
+
 struct origin *origin_intern(struct gossip *gossip, const char *name) {
     struct origin *origin = origin_find(gossip, name);
-    if (origin != NULL || gossip->origin_count >= GOSSIP_MEMBERS_MAX) {
+    if (origin != NULL || base_find(gossip, name) != NULL || is_full(gossip)) {
         return origin;
     }
     origin = calloc(1, sizeof *origin);
@@ -115,19 +139,13 @@ struct origin *origin_intern(struct gossip *gossip, const char *name) {
     origin->state_change = (struct change){.kind = GOSSIP_MEMBER_STATE, .origin = origin};
     origin->duplicate_change = (struct change){.kind = GOSSIP_ALARM_DUPLICATE, .origin = origin};
     overlay_keys(gossip, origin);
-    if (gossip->origin_count > gossip->origin_mask) {
-        grow_hash(gossip);
-    }
-    uint32_t slot = (uint32_t)origin->hash & gossip->origin_mask;
-    origin->hash_next = gossip->origin_hash[slot];
-    gossip->origin_hash[slot] = origin;
-    gossip->origin_count++;
+    origin_insert(gossip, origin);
     return origin;
 }
 
-static uint32_t bucket_of(const struct origin *origin) {
+uint32_t origin_bucket(const char *name) {
     // Not the seeded hash: all members must agree on the buckets.
-    return (uint32_t)hash_bytes(origin->name, strlen(origin->name), 0) % DIGEST_BUCKETS;
+    return (uint32_t)hash_bytes(name, strlen(name), 0) % DIGEST_BUCKETS;
 }
 
 static void list_in_bucket(struct gossip *gossip, struct origin *origin, uint32_t bucket,
@@ -153,7 +171,7 @@ static void list_in_bucket(struct gossip *gossip, struct origin *origin, uint32_
 }
 
 void origin_update_digest(struct gossip *gossip, struct origin *origin) {
-    uint32_t bucket = bucket_of(origin);
+    uint32_t bucket = origin_bucket(origin->name);
     uint64_t name = hash_bytes(origin->name, strlen(origin->name), 1);
     uint64_t life = (uint64_t)origin->life.incarnation << 32 | origin->life.nonce;
     bool listed = origin->life.incarnation > 0 && !origin->quarantined;

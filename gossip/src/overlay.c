@@ -3,6 +3,8 @@
 // name; a member's neighbours are those before and behind it on each circle. So links are
 // symmetric, the union is connected while one circle is, and a join or death touches a handful of
 // members. On the first circle racks stay together. Few members are all neighbours of each other.
+//
+// With a base a circle is two sorted lists: ours, and the base's without what we took of it.
 #include "core.h"
 
 #include <errno.h>
@@ -42,12 +44,12 @@ static int compare(const struct ring_entry *entry, uint64_t key, const struct or
 }
 
 // The first place whose entry is not before `origin`.
-static uint32_t place_of(const struct gossip *gossip, uint32_t z, const struct origin *origin) {
+static uint32_t place_of(const struct gossip *holder, uint32_t z, const struct origin *origin) {
     uint32_t low = 0;
-    uint32_t high = gossip->ring_size;
+    uint32_t high = holder->ring_size;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (compare(&gossip->rings[z][middle], origin->ring_key[z], origin) < 0) {
+        if (compare(&holder->rings[z][middle], origin->ring_key[z], origin) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -85,8 +87,73 @@ void overlay_remove(struct gossip *gossip, struct origin *origin) {
     gossip->overlay_dirty = true;
 }
 
-static void add_once(struct origin *out[NEIGHBOURS_MAX], uint32_t *count, struct origin *origin,
-                     const struct origin *of) {
+// ---- the circles
+
+uint32_t overlay_size(const struct gossip *gossip) {
+    return members_count(gossip) - gossip->member_count + gossip->ring_size; // what is shared lives
+}
+
+// The nearest entry of a holder's circle that stands before `place`, or NULL.
+static const struct ring_entry *before(const struct gossip *gossip, const struct gossip *holder,
+                                       uint32_t z, uint32_t place) {
+    while (place > 0) {
+        const struct ring_entry *entry = &holder->rings[z][--place];
+        if (holder == gossip || base_shares(gossip, entry->origin)) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+// The nearest one at `place` or behind it that is not `of`, or NULL.
+static const struct ring_entry *from(const struct gossip *gossip, const struct gossip *holder,
+                                     uint32_t z, uint32_t place, const struct origin *of) {
+    for (; place < holder->ring_size; place++) {
+        const struct ring_entry *entry = &holder->rings[z][place];
+        if (entry->origin != of && (holder == gossip || base_shares(gossip, entry->origin))) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+// Of two entries that may be missing the later or earlier one.
+static const struct ring_entry *pick(const struct ring_entry *a, const struct ring_entry *b,
+                                     bool later) {
+    if (a == NULL || b == NULL) {
+        return a == NULL ? b : a;
+    }
+    return (compare(a, b->key, b->origin) > 0) == later ? a : b;
+}
+
+static const struct origin *neighbour_before(const struct gossip *gossip, uint32_t z,
+                                             const struct origin *origin) {
+    const struct gossip *base = gossip->config.base;
+    const struct ring_entry *near = before(gossip, gossip, z, place_of(gossip, z, origin));
+    const struct ring_entry *far = before(gossip, gossip, z, gossip->ring_size);
+    if (base != NULL) {
+        near = pick(near, before(gossip, base, z, place_of(base, z, origin)), true);
+        far = pick(far, before(gossip, base, z, base->ring_size), true);
+    }
+    return near != NULL ? near->origin : far->origin;
+}
+
+static const struct origin *neighbour_behind(const struct gossip *gossip, uint32_t z,
+                                             const struct origin *origin) {
+    const struct gossip *base = gossip->config.base;
+    const struct ring_entry *near = from(gossip, gossip, z, place_of(gossip, z, origin), origin);
+    const struct ring_entry *far = from(gossip, gossip, z, 0, NULL);
+    if (base != NULL) {
+        near = pick(near, from(gossip, base, z, place_of(base, z, origin), origin), false);
+        far = pick(far, from(gossip, base, z, 0, NULL), false);
+    }
+    return near != NULL ? near->origin : far->origin;
+}
+
+// ---- neighbours
+
+static void add_once(const struct origin *out[NEIGHBOURS_MAX], uint32_t *count,
+                     const struct origin *origin, const struct origin *of) {
     bool known = origin == of;
     for (uint32_t i = 0; i < *count && !known; i++) {
         known = out[i] == origin;
@@ -96,28 +163,39 @@ static void add_once(struct origin *out[NEIGHBOURS_MAX], uint32_t *count, struct
     }
 }
 
-uint32_t overlay_neighbours(const struct gossip *gossip, const struct origin *origin,
-                            struct origin *out[NEIGHBOURS_MAX]) {
+// All live members, in the order of the first circle.
+static uint32_t all_of_them(const struct gossip *gossip, const struct origin *origin,
+                            const struct origin *out[NEIGHBOURS_MAX]) {
     uint32_t count = 0;
-    uint32_t size = gossip->ring_size;
-    if (size <= gossip->config.neighbours + 1) { // a full mesh
-        for (uint32_t i = 0; i < size; i++) {
-            add_once(out, &count, gossip->rings[0][i].origin, origin);
-        }
-        return count;
+    uint32_t size = overlay_size(gossip);
+    const struct ring_entry *first = from(gossip, gossip, 0, 0, NULL);
+    if (gossip->config.base != NULL) {
+        first = pick(first, from(gossip, gossip->config.base, 0, 0, NULL), false);
+    }
+    const struct origin *member = first != NULL ? first->origin : NULL;
+    for (uint32_t i = 0; i < size; i++) {
+        add_once(out, &count, member, origin);
+        member = neighbour_behind(gossip, 0, member);
+    }
+    return count;
+}
+
+uint32_t overlay_neighbours(const struct gossip *gossip, const struct origin *origin,
+                            const struct origin *out[NEIGHBOURS_MAX]) {
+    uint32_t count = 0;
+    if (overlay_size(gossip) <= gossip->config.neighbours + 1) {
+        return all_of_them(gossip, origin, out);
     }
     for (uint32_t z = 0; z < gossip->ring_count; z++) {
-        uint32_t at = place_of(gossip, z, origin);
-        uint32_t behind = at + (origin->in_rings ? 1 : 0);
-        add_once(out, &count, gossip->rings[z][(at + size - 1) % size].origin, origin);
-        add_once(out, &count, gossip->rings[z][behind % size].origin, origin);
+        add_once(out, &count, neighbour_before(gossip, z, origin), origin);
+        add_once(out, &count, neighbour_behind(gossip, z, origin), origin);
     }
     return count;
 }
 
 bool overlay_is_neighbour(const struct gossip *gossip, const struct origin *of,
                           const struct origin *who) {
-    struct origin *neighbours[NEIGHBOURS_MAX];
+    const struct origin *neighbours[NEIGHBOURS_MAX];
     uint32_t count = overlay_neighbours(gossip, of, neighbours);
     for (uint32_t i = 0; i < count; i++) {
         if (neighbours[i] == who) {
@@ -199,11 +277,25 @@ static void release_peers(struct gossip *gossip, struct origin *const *wanted, u
     }
 }
 
+static uint32_t wanted_neighbours(struct gossip *gossip, struct origin *out[NEIGHBOURS_MAX]) {
+    const struct origin *neighbours[NEIGHBOURS_MAX];
+    uint32_t count = 0;
+    if (gossip->phase != OWN_ACTIVE && gossip->phase != OWN_LEFT) {
+        return 0;
+    }
+    uint32_t found = overlay_neighbours(gossip, gossip->self, neighbours);
+    for (uint32_t i = 0; i < found; i++) {
+        struct origin *own = origin_find(gossip, neighbours[i]->name);
+        if (own != NULL) { // or memory is short
+            out[count++] = own;
+        }
+    }
+    return count;
+}
+
 void overlay_refresh(struct gossip *gossip) {
     struct origin *wanted[NEIGHBOURS_MAX];
-    uint32_t count = gossip->phase == OWN_ACTIVE || gossip->phase == OWN_LEFT
-                         ? overlay_neighbours(gossip, gossip->self, wanted)
-                         : 0;
+    uint32_t count = wanted_neighbours(gossip, wanted);
     gossip->overlay_dirty = false;
     release_peers(gossip, wanted, count);
     for (uint32_t i = 0; i < count; i++) {

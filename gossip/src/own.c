@@ -25,6 +25,17 @@ int own_write_self(struct gossip *gossip, bool left) {
     return own_set(gossip, GOSSIP_TABLE_CORE, CORE_SELF, value, writer.size);
 }
 
+// The base knows this very life: it goes on.
+static void resume(struct gossip *gossip) {
+    const struct origin *self = gossip->self;
+    gossip->phase = OWN_ACTIVE;
+    gossip->answered = true;
+    gossip->claimed_at_ns = gossip->now_ns;
+    gossip->heard_self = self->life;
+    gossip->next_seq = gossip->pushed_seq = self->complete;
+    overlay_refresh(gossip);
+}
+
 int own_init(struct gossip *gossip) {
     gossip->self = origin_intern(gossip, gossip->config.name);
     if (gossip->self == NULL) {
@@ -33,6 +44,9 @@ int own_init(struct gossip *gossip) {
     gossip->phase = OWN_LISTENING;
     gossip->listen_until_ns = gossip->now_ns + gossip->config.listen_ns;
     gossip->lone_vote_ns = LONE_VOTE_NS;
+    if (gossip->self->life.incarnation > 0) {
+        resume(gossip);
+    }
     return own_write_self(gossip, false);
 }
 

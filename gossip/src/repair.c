@@ -84,9 +84,11 @@ void repair_send_digest(struct gossip *gossip, const char *address) {
 }
 
 void repair_random(struct gossip *gossip) {
-    for (int tries = 0; tries < 4 && gossip->member_count > 1; tries++) {
+    uint32_t count = members_count(gossip);
+    for (int tries = 0; tries < 4 && count > 1; tries++) {
+        const struct gossip *holder;
         const struct origin *origin =
-            gossip->members[rng_below(&gossip->rng, gossip->member_count)];
+            members_at(gossip, (uint32_t)rng_below(&gossip->rng, count), &holder);
         if (origin != gossip->self && origin->state == GOSSIP_ALIVE) {
             repair_send_digest(gossip, origin->address);
             return;
@@ -106,24 +108,30 @@ void repair_behind(struct gossip *gossip) {
 
 // ---- contact with those who are not members, or not any more
 
+// Whoever of them has the least hash this time, wherever it stands in our table.
 static const struct origin *random_dead(struct gossip *gossip) {
-    uint32_t start = (uint32_t)rng_below(&gossip->rng, gossip->origin_mask + (uint64_t)1);
+    const struct origin *chosen = NULL;
+    uint64_t least = UINT64_MAX;
+    uint64_t salt = rng_next(&gossip->rng);
     for (uint32_t i = 0; i <= gossip->origin_mask; i++) {
-        const struct origin *origin = gossip->origin_hash[(start + i) & gossip->origin_mask];
-        while (origin != NULL && (origin->state != GOSSIP_DEAD || origin->address[0] == '\0')) {
-            origin = origin->hash_next;
-        }
-        if (origin != NULL) {
-            return origin;
+        const struct origin *origin = gossip->origin_hash[i]; // a base's dead are taken
+        for (; origin != NULL; origin = origin->hash_next) {
+            bool dead = origin->state == GOSSIP_DEAD && origin->address[0] != '\0';
+            uint64_t hash = dead ? hash_bytes(origin->name, strlen(origin->name), salt) : 0;
+            if (dead && hash <= least) {
+                chosen = origin;
+                least = hash;
+            }
         }
     }
-    return NULL;
+    return chosen;
 }
 
 static bool is_live_address(const struct gossip *gossip, const char *address) {
-    for (uint32_t i = 0; i < gossip->member_count; i++) {
-        if (member_is_live(gossip->members[i]) &&
-            strcmp(gossip->members[i]->address, address) == 0) {
+    for (uint32_t i = 0; i < members_count(gossip); i++) {
+        const struct gossip *holder;
+        const struct origin *origin = members_at(gossip, i, &holder);
+        if (member_is_live(origin) && strcmp(origin->address, address) == 0) {
             return true;
         }
     }
@@ -131,7 +139,7 @@ static bool is_live_address(const struct gossip *gossip, const char *address) {
 }
 
 uint64_t repair_contact_interval_ns(const struct gossip *gossip) {
-    uint64_t fleets = gossip->ring_size / CONTACT_FLEET;
+    uint64_t fleets = overlay_size(gossip) / CONTACT_FLEET;
     return CONTACT_NS * (fleets > 1 ? fleets : 1);
 }
 
@@ -238,6 +246,18 @@ static enum standing stand(const struct origin *origin, const struct wire_have *
     return have->complete > origin->complete ? STAND_BEHIND : STAND_EQUAL;
 }
 
+// Of these buckets, what the other side did not name: it does not know it at all. What is the
+// base's was not named, or else it would have been taken.
+static void tell_unnamed(struct gossip *gossip, const struct gossip *holder, uint32_t bucket,
+                         struct list_message *out) {
+    for (const struct origin *origin = holder->buckets[bucket]; origin != NULL;
+         origin = origin->bucket_next) {
+        if (holder == gossip ? origin->mark != gossip->mark : base_shares(gossip, origin)) {
+            add_have(gossip, out, SECTION_HAVE, origin, false);
+        }
+    }
+}
+
 static void compare_haves(struct gossip *gossip, const struct wire_section *section,
                           struct list_message *want, struct list_message *have_more) {
     struct mp_reader reader = section->items;
@@ -284,11 +304,9 @@ void repair_buckets(struct gossip *gossip, const struct wire_envelope *envelope,
         if ((section->bytes[bucket / 8] >> (bucket % 8) & 1) == 0) {
             continue;
         }
-        for (const struct origin *origin = gossip->buckets[bucket]; origin != NULL;
-             origin = origin->bucket_next) {
-            if (origin->mark != gossip->mark) { // the other side does not know it at all
-                add_have(gossip, &have, SECTION_HAVE, origin, false);
-            }
+        tell_unnamed(gossip, gossip, bucket, &have);
+        if (gossip->config.base != NULL) {
+            tell_unnamed(gossip, gossip->config.base, bucket, &have);
         }
     }
     send_list(gossip, &want, envelope->address);

@@ -77,6 +77,14 @@ static void write_part(struct gossip *gossip, struct data_message *out, const st
     gossip->stats.snapshots_sent += from == 0;
 }
 
+void serve_own(struct gossip *gossip, const char *address) {
+    struct data_message out = {.parts = 0};
+    if (gossip->self->listed) {
+        write_part(gossip, &out, gossip->self, 0); // of what does not fit it says that it exists
+        send_data(gossip, &out, address);
+    }
+}
+
 // From where a member that has `have` needs the origin; false when we have nothing for it.
 static bool needed_from(const struct origin *origin, const struct wire_have *have, uint64_t *from) {
     if (origin == NULL || !origin->listed || origin->complete == 0) {
@@ -121,10 +129,14 @@ static uint64_t sum_at(const uint8_t *bytes, uint32_t bucket) {
     return sum;
 }
 
-static uint32_t write_bucket(struct gossip *gossip, struct mp_writer *writer, uint32_t bucket) {
+static uint32_t write_bucket(const struct gossip *gossip, const struct gossip *holder,
+                             struct mp_writer *writer, uint32_t bucket) {
     uint32_t count = 0;
-    for (const struct origin *origin = gossip->buckets[bucket]; origin != NULL;
+    for (const struct origin *origin = holder->buckets[bucket]; origin != NULL;
          origin = origin->bucket_next) {
+        if (holder != gossip && !base_shares(gossip, origin)) {
+            continue;
+        }
         struct wire_have have = {.life = origin->life, .complete = origin->complete};
         memcpy(have.origin, origin->name, sizeof have.origin);
         wire_write_have(writer, &have);
@@ -138,12 +150,14 @@ static void send_buckets(struct gossip *gossip, const char *address, const uint8
                          uint32_t *bucket) {
     uint8_t bitmap[BITMAP_BYTES] = {0};
     struct mp_writer haves;
+    const struct gossip *base = gossip->config.base;
     uint32_t count = 0;
     mp_write_growing(&haves);
     for (; *bucket < DIGEST_BUCKETS && haves.size < DATA_BATCH_BYTES; (*bucket)++) {
         if (sum_at(theirs, *bucket) != gossip->digest[*bucket]) {
             bitmap[*bucket / 8] |= (uint8_t)(1U << (*bucket % 8));
-            count += write_bucket(gossip, &haves, *bucket);
+            count += write_bucket(gossip, gossip, &haves, *bucket);
+            count += base == NULL ? 0 : write_bucket(gossip, base, &haves, *bucket);
         }
     }
     struct mp_writer writer;

@@ -90,7 +90,7 @@ static int append_record(struct origin *origin, struct record *record) {
 
 static struct record *create(struct gossip *gossip, struct origin *origin,
                              const struct wire_record *from) {
-    struct record *record = calloc(1, sizeof *record);
+    struct record *record = calloc(1, sizeof *record + from->key.size + 1U);
     if (record == NULL || append_record(origin, record) != 0) {
         free(record);
         return NULL;
@@ -220,6 +220,55 @@ void store_remove(struct gossip *gossip, struct record *record) {
         record->hash_next = gossip->graveyard;
         gossip->graveyard = record;
     }
+}
+
+static int copy_record(struct gossip *gossip, struct origin *origin, const struct record *from) {
+    struct wire_record head = {
+        from->seq, from->table, {from->key, from->key_size}, from->value, from->value_size};
+    uint8_t *value;
+    if (copy_value(&head, &value) != 0) {
+        return -ENOMEM;
+    }
+    struct record *record = create(gossip, origin, &head);
+    if (record == NULL) {
+        free(value);
+        return -ENOMEM;
+    }
+    set_value(record, value, from->value_size, false);
+    record->seq = from->seq;
+    record->hop = from->hop;
+    record->at_ns = from->at_ns;
+    record->leftover = from->leftover;
+    origin->leftover_count += from->leftover;
+    if (!from->leftover) {
+        link_by_seq(record);
+    }
+    return 0;
+}
+
+int store_copy_records(struct gossip *gossip, struct origin *origin, const struct origin *from) {
+    for (uint32_t i = 0; i < from->record_count; i++) {
+        if (from->records[i]->leftover && copy_record(gossip, origin, from->records[i]) != 0) {
+            return -ENOMEM;
+        }
+    }
+    for (const struct record *record = from->first; record != NULL; record = record->next) {
+        if (copy_record(gossip, origin, record) != 0) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+void store_uncopy(struct gossip *gossip, struct origin *origin) {
+    for (uint32_t i = 0; i < origin->record_count; i++) {
+        unhash(gossip, origin->records[i]);
+        free(origin->records[i]->value);
+        free(origin->records[i]);
+    }
+    free(origin->records);
+    origin->records = NULL;
+    origin->record_count = 0;
 }
 
 void store_bury(struct gossip *gossip) {

@@ -18,11 +18,19 @@ uint32_t gossip_neighbours(const struct gossip *gossip, const char **addresses, 
 }
 
 uint32_t gossip_member_count(const struct gossip *gossip) {
-    return gossip->member_count;
+    return members_count(gossip);
 }
 
-static void describe(const struct gossip *gossip, const struct origin *origin,
-                     struct gossip_member *out) {
+// The origin of that name and who holds it: we, or our base.
+static const struct origin *known(const struct gossip *gossip, const char *name,
+                                  const struct gossip **holder) {
+    const struct origin *own = origin_find_own(gossip, name);
+    *holder = own != NULL ? gossip : gossip->config.base;
+    return own != NULL ? own : base_find(gossip, name);
+}
+
+static void describe(const struct gossip *gossip, const struct gossip *holder,
+                     const struct origin *origin, struct gossip_member *out) {
     const struct peer *peer = overlay_peer_of(gossip, origin);
     *out = (struct gossip_member){
         .name = origin->name,
@@ -34,32 +42,36 @@ static void describe(const struct gossip *gossip, const struct origin *origin,
         .max_seq = origin->complete,
         .self = origin == gossip->self,
         .neighbour = peer != NULL && peer->linger_until_ns == 0,
-        .heard_at_ns = origin->heard_at_ns,
+        .heard_at_ns = holder == gossip ? origin->heard_at_ns : 0,
     };
 }
 
 bool gossip_member_at(const struct gossip *gossip, uint32_t index, struct gossip_member *out) {
-    if (index >= gossip->member_count) {
+    if (index >= members_count(gossip)) {
         return false;
     }
-    describe(gossip, gossip->members[index], out);
+    const struct gossip *holder;
+    const struct origin *origin = members_at(gossip, index, &holder);
+    describe(gossip, holder, origin, out);
     return true;
 }
 
 bool gossip_find_member(const struct gossip *gossip, const char *name, struct gossip_member *out) {
-    const struct origin *origin = origin_find(gossip, name);
+    const struct gossip *holder;
+    const struct origin *origin = known(gossip, name, &holder);
     if (origin == NULL || !origin->member) {
         return false;
     }
-    describe(gossip, origin, out);
+    describe(gossip, holder, origin, out);
     return true;
 }
 
 const void *gossip_find(const struct gossip *gossip, const char *name, enum gossip_table table,
                         const char *key, size_t *size) {
-    const struct origin *origin = origin_find(gossip, name);
+    const struct gossip *holder;
+    const struct origin *origin = known(gossip, name, &holder);
     const struct record *record =
-        origin == NULL ? NULL : store_find(gossip, origin, table, key, strlen(key));
+        origin == NULL ? NULL : store_find(holder, origin, table, key, strlen(key));
     if (record == NULL || record->value == NULL) {
         return NULL;
     }
@@ -100,20 +112,59 @@ static uint32_t first_of_table(const struct origin *origin, enum gossip_table ta
     return low;
 }
 
+static void each_in_order(const struct origin *origin, enum gossip_table table,
+                          gossip_record_fn *each, void *context) {
+    for (uint32_t k = first_of_table(origin, table);
+         k < origin->record_count && origin->records[k]->table == table; k++) {
+        const struct record *record = origin->records[k];
+        if (record->value != NULL) {
+            each(context, origin->name, record->key, record->value, record->value_size);
+        }
+    }
+}
+
+// The table's live record whose key is the next after `key` (NULL: the first).
+static const struct record *next_by_key(const struct origin *origin, enum gossip_table table,
+                                        const char *key) {
+    const struct record *next = NULL;
+    for (uint32_t i = 0; i < origin->record_count; i++) {
+        const struct record *record = origin->records[i];
+        if (record->table == table && record->value != NULL &&
+            (key == NULL || strcmp(record->key, key) > 0) &&
+            (next == NULL || strcmp(record->key, next->key) < 0)) {
+            next = record;
+        }
+    }
+    return next;
+}
+
+// The base is not ours to sort.
+static void each_of_shared(const struct origin *origin, enum gossip_table table,
+                           gossip_record_fn *each, void *context) {
+    if (!origin->order_dirty) {
+        each_in_order(origin, table, each, context);
+        return;
+    }
+    for (const struct record *record = next_by_key(origin, table, NULL); record != NULL;
+         record = next_by_key(origin, table, record->key)) {
+        each(context, origin->name, record->key, record->value, record->value_size);
+    }
+}
+
 void gossip_each(const struct gossip *gossip, enum gossip_table table, gossip_record_fn *each,
                  void *context) {
-    for (uint32_t i = 0; i < gossip->member_count; i++) {
-        struct origin *origin = gossip->members[i];
-        if (!member_is_live(origin)) {
+    uint32_t count = members_count(gossip);
+    for (uint32_t i = 0, own = 0; i < count; i++) {
+        const struct gossip *holder;
+        const struct origin *origin = members_at(gossip, i, &holder);
+        if (holder != gossip) {
+            each_of_shared(origin, table, each, context);
             continue;
         }
-        sort_records(origin);
-        for (uint32_t k = first_of_table(origin, table);
-             k < origin->record_count && origin->records[k]->table == table; k++) {
-            const struct record *record = origin->records[k];
-            if (record->value != NULL) {
-                each(context, origin->name, record->key, record->value, record->value_size);
-            }
+        struct origin *held = gossip->members[own++];
+        if (member_is_live(held)) {
+            sort_records(held);
+            each_in_order(held, table, each, context);
         }
     }
 }
