@@ -99,8 +99,6 @@ static struct origin *copy_origin(struct gossip *gossip, const struct origin *fr
     origin->first = origin->last = NULL;
     origin->records = NULL;
     origin->record_count = origin->record_capacity = 0;
-    origin->tombstone_count = origin->leftover_count = 0;
-    origin->bytes = 0;
     origin->voters = NULL;
     origin->voter_count = origin->voter_capacity = 0;
     origin->voted = origin->listed = origin->member = origin->in_rings = false;

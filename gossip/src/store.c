@@ -247,6 +247,8 @@ static int copy_record(struct gossip *gossip, struct origin *origin, const struc
 }
 
 int store_copy_records(struct gossip *gossip, struct origin *origin, const struct origin *from) {
+    origin->tombstone_count = origin->leftover_count = 0;
+    origin->bytes = 0;
     for (uint32_t i = 0; i < from->record_count; i++) {
         if (from->records[i]->leftover && copy_record(gossip, origin, from->records[i]) != 0) {
             return -ENOMEM;
