@@ -61,8 +61,12 @@ check "names are not readable on the wire" refuses 1 grep -a -q -e spine0 -e 'tc
 "$LAB" agent h7 stop
 "$CTL" keys generate --out "$WORK/foreign" --host h7 --address tcp://10.255.0.8:7946 >"$WORK/keys" || exit 1
 before=$(counter_sum denied_keys)
+intrude_keys() { # SECRET-FILE FLEET-FILE
+    intrude "s#secret_key_file: .*#secret_key_file: $1#; s#fleet_keys_file: .*#fleet_keys_file: $2#"
+}
 # It knows the fleet, but the fleet does not know it.
-intrude "s#secret_key_file: .*#secret_key_file: $WORK/foreign/h7.secret#"
+cat "$STATE/keys/fleet.keys" "$WORK/foreign/fleet.keys" >"$WORK/all.keys"
+intrude_keys "$WORK/foreign/h7.secret" "$WORK/all.keys"
 check "a key that is not in fleet.keys is counted as denied" eventually more denied_keys "$before"
 check "no agent has it as a member" on_all_others not_a_member
 check "it is alone" intruder_is_alone

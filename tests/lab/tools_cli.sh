@@ -61,8 +61,33 @@ expect 2 "not a host's name" srv6-ctl keys generate --out "$WORK" --host ../h2
 expect 1 "$WORK/none/deeper" srv6-ctl keys generate --out "$WORK/none/deeper" --host h2
 expect 0 "tcp://10.0.0.1:7946" srv6-ctl keys list "$WORK/fleet.keys"
 expect 0 600 stat -c %a "$WORK/h0.secret"
+expect 0 "h0	$(awk '$1 == "h0" { print $2, $3 }' "$WORK/fleet.keys")" srv6-ctl keys line "$WORK/h0.secret" --host h0
+expect 1 "No such file" srv6-ctl keys line "$WORK/none.secret" --host h0
+expect 2 "--host is missing" srv6-ctl keys line "$WORK/h0.secret"
+expect 0 "shared.secret" srv6-ctl keys generate --out "$WORK/one-for-all" --host '*'
+
+# ---- rotation: both lines until the old one is retired
+cp "$WORK/h1.secret" "$WORK/h1.old"
+old=$(awk '$1 == "h1" { print $2 }' "$WORK/fleet.keys")
+expect 1 "h1 is in no rotation" srv6-ctl keys retire --out "$WORK" --host h1
+expect 1 "h7 has no key yet" srv6-ctl keys rotate --out "$WORK" --host h7
+expect 0 "h1.secret.next" srv6-ctl keys rotate --out "$WORK" --host h1
+expect 1 "in the middle of a rotation" srv6-ctl keys rotate --out "$WORK" --host h1
+expect 0 600 stat -c %a "$WORK/h1.secret.next"
+expect 0 2 grep -c '^h1	.*	tcp://10.0.0.1:7946$' "$WORK/fleet.keys"
+expect 0 "" cmp "$WORK/h1.secret" "$WORK/h1.old"
+printf '# a remark\n' >>"$WORK/fleet.keys"
+expect 0 "1 removed" srv6-ctl keys retire --out "$WORK" --host h1
+expect 1 "h1 is in no rotation" srv6-ctl keys retire --out "$WORK" --host h1
+expect 0 1 grep -c '^h1	.*	tcp://10.0.0.1:7946$' "$WORK/fleet.keys"
+expect 0 "a remark" grep -e remark "$WORK/fleet.keys"
+expect 1 "" grep -F -q -e "$old" "$WORK/fleet.keys"
+expect 1 "" cmp -s "$WORK/h1.secret" "$WORK/h1.old"
+expect 0 "$(awk '$1 == "h1" { print $2 }' "$WORK/fleet.keys")" srv6-ctl keys line "$WORK/h1.secret" --host h1
+expect 0 644 stat -c %a "$WORK/fleet.keys"
+
 printf 'h9 too-short' >>"$WORK/fleet.keys"
-expect 1 "fleet.keys:3" srv6-ctl keys list "$WORK/fleet.keys"
+expect 1 "fleet.keys:4" srv6-ctl keys list "$WORK/fleet.keys"
 
 cat >"$WORK/fabric.yaml" <<'END'
 version: 1

@@ -2,7 +2,6 @@
 #include "agent_bed.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +34,6 @@ void agent_tell(struct agent *agent, enum log_level level, const char *kind, con
     events_add(agent->events, 0, clock_now_ns(), level, kind, subject, text);
 }
 
-int agent_load_keys(const struct config *config, struct curve_keys *out, struct error *error) {
-    (void)config;
-    *out = (struct curve_keys){0};
-    return error_set(error, -ENOENT, "no such keys");
-}
-
 void agent_engine_config(const struct agent *agent, const struct fabric *fabric,
                          struct engine_config *out) {
     (void)fabric;
@@ -49,12 +42,13 @@ void agent_engine_config(const struct agent *agent, const struct fabric *fabric,
     out->loss_threshold = agent->config.loss_threshold;
 }
 
-int gossip_zmq_set_keys(struct gossip_zmq *carrier, uint64_t now_ns, const struct curve_keys *fleet,
-                        struct error *error) {
-    (void)carrier;
+int gossip_zmq_set_keys(struct gossip_zmq *carrier, uint64_t now_ns, const char *secret_key,
+                        const struct curve_keys *fleet, struct error *error) {
+    struct agent_bed *bed = (struct agent_bed *)carrier;
     (void)now_ns;
-    (void)fleet;
     (void)error;
+    memcpy(bed->secret_key, secret_key, sizeof(bed->secret_key));
+    bed->fleet_keys = fleet->count;
     return 0;
 }
 
@@ -96,6 +90,7 @@ struct agent_bed *agent_bed_open(void) {
     fleet_run(bed->sim, 2 * NS_PER_S);
     submit_demo(bed->sim);
     agent->engine = fleet_engine(bed->sim, 0);
+    agent->carrier = (struct gossip_zmq *)bed;
     agent->events = events_open();
     agent->port_count = 1;
     agent->started_at_ns = clock_now_ns();

@@ -18,7 +18,9 @@ struct agent_bed {
     struct fleet *sim;
     bool frozen;         // orders and jobs are taken and dropped: the fleet stays as it is
     unsigned step_count; // events that the commands gave to the engine
-    struct engine_config last_config; // of the last ENGINE_CONFIG
+    struct engine_config last_config;     // of the last ENGINE_CONFIG
+    char secret_key[CURVE_KEY_TEXT_SIZE]; // what the carrier was last told
+    uint32_t fleet_keys;
 };
 
 // A leaf-spine fabric of 4 x 4 with 2 hosts a leaf, joined, with job "demo" (AlltoAll) steered.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 
 # The fake core stands in for the library `gossip`: it defines the functions that the carrier calls.
 foreach(test test_gossip_zmq test_gossip_zmq_curve)
@@ -8,10 +9,12 @@ foreach(test test_gossip_zmq test_gossip_zmq_curve)
     SOURCES unit/${test}.c unit/gossip_zmq_bed.c unit/gossip_zmq_fake_core.c
     LIBRARIES gossip_zmq model)
 endforeach()
-srv6_test(test_gossip_zmq_keys LABEL unit SOURCES unit/test_gossip_zmq_keys.c LIBRARIES gossip_zmq model)
+srv6_test(test_gossip_zmq_keys LABEL unit SOURCES unit/test_gossip_zmq_keys.c
+  LIBRARIES gossip_zmq model PkgConfig::ZMQ)
 srv6_test(test_gossip_zmq_cores LABEL unit TIMEOUT 120
   SOURCES unit/test_gossip_zmq_cores.c LIBRARIES gossip_zmq gossip model)
 
 add_executable(bench_gossip bench/bench_gossip.c bench/bench_gossip_host.c bench/bench_gossip_floor.c)
 set_target_properties(bench_gossip PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-target_link_libraries(bench_gossip PRIVATE srv6_options gossip_zmq gossip model PkgConfig::ZMQ PkgConfig::JANSSON)
+target_link_libraries(bench_gossip PRIVATE srv6_options gossip_zmq gossip model PkgConfig::ZMQ PkgConfig::SODIUM
+  PkgConfig::JANSSON)

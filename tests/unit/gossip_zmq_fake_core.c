@@ -26,7 +26,7 @@ void fake_set_neighbours(struct gossip *core, uint32_t count, const char *const 
 void gossip_receive(struct gossip *core, uint64_t now_ns, const char *sender, const void *bytes,
                     size_t size) {
     (void)now_ns;
-    (void)sender;
+    snprintf(core->last_sender, sizeof core->last_sender, "%s", sender == NULL ? "" : sender);
     core->received++;
     core->received_bytes += size;
     core->last_size = size < sizeof core->last ? size : sizeof core->last;

@@ -25,6 +25,7 @@ struct gossip {
     uint64_t received, received_bytes;
     char last[256]; // the last message, cut
     size_t last_size;
+    char last_sender[NAME_SIZE]; // "" for NULL
     uint64_t connected, lost, behind;
     char last_connected[GOSSIP_ADDRESS_SIZE], last_lost[GOSSIP_ADDRESS_SIZE],
         last_behind[GOSSIP_ADDRESS_SIZE];

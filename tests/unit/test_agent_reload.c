@@ -17,7 +17,7 @@
 
 static struct agent_bed *bed;
 static char folder[] = "/tmp/agent-reload-XXXXXX";
-static char config_path[64], fabric_path[64], log_path[64];
+static char config_path[64], fabric_path[64], log_path[64], secret_path[64], fleet_path[64];
 
 static void write_config(const char *probe, const char *more) {
     FILE *file = fopen(config_path, "w");
@@ -68,6 +68,8 @@ static int tear_down(void **state) {
     unlink(config_path);
     unlink(fabric_path);
     unlink(log_path);
+    unlink(secret_path);
+    unlink(fleet_path);
     return 0;
 }
 
@@ -214,21 +216,92 @@ static void the_log_is_opened_anew(void **state) {
     unlink(rotated);
 }
 
+static void write_curve_config(void) {
+    FILE *file = fopen(config_path, "w");
+    fprintf(file,
+            "host: h0\nfabric: fabric.yaml\n"
+            "gossip: {listen: \"tcp://10.0.0.1:7946\", curve: {secret_key_file: %s, "
+            "fleet_keys_file: %s}}\n"
+            "nic: {driver: mem, ports: [{port: h0, device: mem0}]}\n",
+            secret_path, fleet_path);
+    fclose(file);
+}
+
+struct pair {
+    char public_key[CURVE_KEY_TEXT_SIZE], secret_key[CURVE_KEY_TEXT_SIZE];
+};
+
+// One line of the fleet's file for each pair, all of `host`.
+static void write_fleet(const char *host, const struct pair *pairs, uint32_t count) {
+    FILE *file = fopen(fleet_path, "w");
+    for (uint32_t i = 0; i < count; i++) {
+        char sign_key[CURVE_KEY_TEXT_SIZE];
+        assert_int_equal(curve_sign_key(pairs[i].secret_key, sign_key), 0);
+        fprintf(file, "%s %s %s\n", host, pairs[i].public_key, sign_key);
+    }
+    fclose(file);
+}
+
+static void make_pairs(struct pair pairs[2]) {
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(curve_keypair(pairs[i].public_key, pairs[i].secret_key), 0);
+    }
+}
+
+static void write_secret(const char *secret_key) {
+    struct error error;
+    unlink(secret_path);
+    assert_int_equal(curve_secret_write(secret_path, secret_key, &error), 0);
+}
+
 static void keys_that_cannot_be_read_leave_the_old_ones(void **state) {
     (void)state;
-    FILE *file = fopen(config_path, "w");
-    fputs("host: h0\nfabric: fabric.yaml\n"
-          "gossip: {listen: \"tcp://10.0.0.1:7946\", curve: {secret_key_file: s, "
-          "fleet_keys_file: f}}\n"
-          "nic: {driver: mem, ports: [{port: h0, device: mem0}]}\n",
-          file);
-    fclose(file);
+    write_curve_config();
     agent_reload(&bed->agent);
     expect_told("gossip.curve changed in the file: restart the agent to apply it");
     assert_false(was_told("the old keys stay in force"));
     bed->agent.config.curve = true;
     agent_reload(&bed->agent);
-    expect_told("no such keys; the old keys stay in force");
+    expect_told("No such file or directory; the old keys stay in force");
+    assert_string_equal(bed->secret_key, "");
+}
+
+static void new_keys_and_a_new_secret_apply_at_once(void **state) {
+    (void)state;
+    struct pair pairs[2];
+    const char *old = pairs[0].secret_key, *new = pairs[1].secret_key;
+    make_pairs(pairs);
+    bed->agent.config.curve = true;
+    write_curve_config();
+    write_fleet("h0", pairs, 2);
+    write_secret(old);
+    agent_reload(&bed->agent);
+    assert_string_equal(bed->secret_key, old);
+    assert_int_equal(bed->fleet_keys, 2);
+    write_secret(new);
+    agent_reload(&bed->agent);
+    assert_string_equal(bed->secret_key, new);
+    assert_false(was_told("the old keys stay in force"));
+}
+
+static void keys_that_do_not_fit_this_host_leave_the_old_ones(void **state) {
+    (void)state;
+    struct pair pairs[2];
+    const char *own = pairs[0].secret_key;
+    make_pairs(pairs);
+    bed->agent.config.curve = true;
+    write_curve_config();
+    write_secret(own);
+    write_fleet("h0", &pairs[1], 1);
+    agent_reload(&bed->agent);
+    expect_told("is not in the fleet's list: others would refuse it; the old keys stay in force");
+    write_fleet("h1", pairs, 1);
+    agent_reload(&bed->agent);
+    expect_told("this host is h0, its key is that of h1; the old keys stay in force");
+    assert_string_equal(bed->secret_key, "");
+    write_fleet("*", pairs, 1);
+    agent_reload(&bed->agent);
+    assert_string_equal(bed->secret_key, own);
 }
 
 int main(void) {
@@ -247,6 +320,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_log_is_opened_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_that_cannot_be_read_leave_the_old_ones, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(new_keys_and_a_new_secret_apply_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(keys_that_do_not_fit_this_host_leave_the_old_ones, set_up,
+                                        tear_down),
     };
     if (mkdtemp(folder) == NULL) {
         return 1;
@@ -254,6 +330,8 @@ int main(void) {
     snprintf(config_path, sizeof(config_path), "%s/agent.yaml", folder);
     snprintf(fabric_path, sizeof(fabric_path), "%s/fabric.yaml", folder);
     snprintf(log_path, sizeof(log_path), "%s/agent.log", folder);
+    snprintf(secret_path, sizeof(secret_path), "%s/h0.secret", folder);
+    snprintf(fleet_path, sizeof(fleet_path), "%s/fleet.keys", folder);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     rmdir(folder);
     return failed;

@@ -11,10 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <zmq.h>
 #include <cmocka.h>
 
 #define KEY_A "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 #define KEY_B "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"
+#define SIGN_A "Lns47E1%kR.o@n%FcmmsL/@{H8]yf7rq:rM>}U?@"
+#define SIGN_B "K0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6JTKVSB%%)w"
+#define LINE_A KEY_A " " SIGN_A
+#define LINE_B KEY_B "\t" SIGN_B
 
 struct bed {
     char directory[32], path[64];
@@ -51,18 +56,26 @@ static void write_file(const struct bed *bed, const char *text, mode_t mode) {
 static void a_list_names_hosts_keys_and_addresses(void **state) {
     struct bed *bed = *state;
     write_file(bed,
-               "# the fleet\n\n  h0 " KEY_A "\ttcp://10.255.0.1:7946 # seed\nh1 " KEY_B
-               " # no seed\n* " KEY_B,
+               "# the fleet\n\n  h0 " LINE_A "\ttcp://10.255.0.1:7946 # seed\nh1 " LINE_B
+               " # no seed\nh1 " LINE_B,
                0644);
     assert_int_equal(curve_keys_load(bed->path, &bed->keys, &bed->error), 0);
     assert_int_equal(bed->keys.count, 3);
     assert_string_equal(bed->keys.keys[0].host, "h0");
     assert_string_equal(bed->keys.keys[0].public_key, KEY_A);
+    assert_string_equal(bed->keys.keys[0].sign_key, SIGN_A);
     assert_string_equal(bed->keys.keys[0].address, "tcp://10.255.0.1:7946");
     assert_string_equal(bed->keys.keys[1].host, "h1");
     assert_string_equal(bed->keys.keys[1].public_key, KEY_B);
     assert_string_equal(bed->keys.keys[1].address, "");
-    assert_string_equal(bed->keys.keys[2].host, "*");
+    assert_string_equal(bed->keys.keys[1].sign_key, SIGN_B);
+}
+
+static void a_line_with_a_star_is_for_all_hosts(void **state) {
+    struct bed *bed = *state;
+    write_file(bed, "* " LINE_A "\n", 0644);
+    assert_int_equal(curve_keys_load(bed->path, &bed->keys, &bed->error), 0);
+    assert_string_equal(bed->keys.keys[0].host, "*");
 }
 
 static void a_hash_inside_a_key_is_no_comment(void **state) {
@@ -71,7 +84,7 @@ static void a_hash_inside_a_key_is_no_comment(void **state) {
     do { // two of five keys
         assert_int_equal(curve_keypair(public_key, secret_key), 0);
     } while (strchr(public_key, '#') == NULL);
-    snprintf(line, sizeof line, "h0 %s\n", public_key);
+    snprintf(line, sizeof line, "h0 %s %s\n", public_key, SIGN_A);
     write_file(bed, line, 0600);
     assert_int_equal(curve_keys_load(bed->path, &bed->keys, &bed->error), 0);
     assert_string_equal(bed->keys.keys[0].public_key, public_key);
@@ -79,16 +92,18 @@ static void a_hash_inside_a_key_is_no_comment(void **state) {
 
 static void a_thousand_keys_are_all_kept(void **state) {
     struct bed *bed = *state;
-    char *text = calloc(1000, 64), *end = text;
+    char *text = calloc(1000, 128), *end = text;
+    char public_key[CURVE_KEY_TEXT_SIZE], secret_key[CURVE_KEY_TEXT_SIZE];
     for (int i = 0; i < 1000; i++) {
-        end += sprintf(end, "h%d %s\n", i, i % 2 == 0 ? KEY_A : KEY_B);
+        assert_int_equal(curve_keypair(public_key, secret_key), 0);
+        end += sprintf(end, "h%d %s %s\n", i, public_key, SIGN_A);
     }
     write_file(bed, text, 0644);
     free(text);
     assert_int_equal(curve_keys_load(bed->path, &bed->keys, &bed->error), 0);
     assert_int_equal(bed->keys.count, 1000);
     assert_string_equal(bed->keys.keys[999].host, "h999");
-    assert_string_equal(bed->keys.keys[999].public_key, KEY_B);
+    assert_string_equal(bed->keys.keys[999].public_key, public_key);
 }
 
 static void refuses(struct bed *bed, const char *text, const char *reason) {
@@ -102,14 +117,16 @@ static void refuses(struct bed *bed, const char *text, const char *reason) {
 
 static void a_line_that_is_not_understood_is_named_with_its_number(void **state) {
     struct bed *bed = *state;
-    refuses(bed, "h0 " KEY_A "\nh1\n", "fleet.keys:2: h1: needs a host and a public key");
-    refuses(bed, "\nh1 abc\n", "fleet.keys:2: h1: not a CURVE key");
-    refuses(bed, "h1 " KEY_A "x\n", "not a CURVE key");
-    refuses(bed, "h1 " KEY_A " tcp://seed.example:1\n", "address is not tcp://");
-    refuses(bed, "h1 " KEY_A " tcp://10.0.0.1:1 more\n", "something follows the address");
+    refuses(bed, "h0 " LINE_A "\nh1\n", "fleet.keys:2: h1: needs a host, a public key and");
+    refuses(bed, "\nh1 abc " SIGN_A "\n", "fleet.keys:2: h1: not a CURVE key");
+    refuses(bed, "h1 " KEY_A "x " SIGN_A "\n", "not a CURVE key");
+    refuses(bed, "h1 " KEY_A " abc\n", "h1: not a signing key");
+    refuses(bed, "h1 " LINE_A "x\n", "h1: not a signing key");
+    refuses(bed, "h1 " LINE_A " tcp://seed.example:1\n", "address is not tcp://");
+    refuses(bed, "h1 " LINE_A " tcp://10.0.0.1:1 more\n", "something follows the address");
     refuses(bed, "# nothing but this\n", "holds no key");
     refuses(bed,
-            "a-host-name-that-is-much-longer-than-any-name-in-the-fabric-may-be-0123456789 " KEY_A
+            "a-host-name-that-is-much-longer-than-any-name-in-the-fabric-may-be-0123456789 " LINE_A
             "\n",
             "host name too long");
     char *line = calloc(1, 2000);
@@ -118,9 +135,78 @@ static void a_line_that_is_not_understood_is_named_with_its_number(void **state)
     free(line);
 }
 
+static void a_line_without_a_signing_key_says_how_to_make_it_anew(void **state) {
+    struct bed *bed = *state;
+    refuses(bed, "h0 " KEY_A "\n", "fleet.keys:1: h0: no signing key: make the line anew");
+    refuses(bed, "h0 " KEY_A " tcp://10.0.0.1:1\n", "(srv6-ctl keys line)");
+    refuses(bed, "* " KEY_A " # shared\n", "fleet.keys:1: *: no signing key");
+}
+
+static void a_key_of_two_hosts_is_refused(void **state) {
+    struct bed *bed = *state;
+    refuses(bed, "h0 " LINE_A "\nh1 " LINE_B "\nh2 " LINE_A "\n", "h0 and h2 have the same key");
+    refuses(bed, "* " LINE_A "\nh1 " LINE_A "\n", "have the same key");
+}
+
+static void the_signing_key_follows_from_the_secret_alone(void **state) {
+    (void)state;
+    char public_key[CURVE_KEY_TEXT_SIZE], secret_key[CURVE_KEY_TEXT_SIZE];
+    char once[CURVE_KEY_TEXT_SIZE], again[CURVE_KEY_TEXT_SIZE], other[CURVE_KEY_TEXT_SIZE];
+    assert_int_equal(curve_sign_key(KEY_A, once), 0);
+    assert_int_equal(curve_sign_key(KEY_A, again), 0);
+    assert_string_equal(once, again);
+    // Fleets hold this key in their files: another derivation would be another format.
+    assert_string_equal(once, "}TF!LN[h}s@]v(&7)-Y-GkX[ehnD+r98/Y804}uN");
+    assert_int_equal(curve_keypair(public_key, secret_key), 0);
+    assert_int_equal(curve_sign_key(secret_key, other), 0);
+    assert_string_not_equal(once, other);
+    assert_string_not_equal(other, public_key);
+    assert_int_equal(curve_sign_key("short", other), -EINVAL);
+}
+
+static void the_core_gets_all_signing_keys_by_host_and_its_own_pair(void **state) {
+    struct bed *bed = *state;
+    struct gossip_signing *signing = NULL;
+    char sign_key[CURVE_KEY_TEXT_SIZE], text[CURVE_KEY_TEXT_SIZE];
+    write_file(bed, "h2 " LINE_A "\n* " LINE_B "\n", 0644);
+    assert_int_equal(curve_keys_load(bed->path, &bed->keys, &bed->error), 0);
+    assert_int_equal(curve_signing_open(&bed->keys, KEY_A, &signing, &bed->error), 0);
+    assert_int_equal(signing->key_count, 2);
+    assert_string_equal(signing->keys[0].host, "*");
+    assert_string_equal(zmq_z85_encode(text, signing->keys[0].bytes, 32), SIGN_B);
+    assert_string_equal(signing->keys[1].host, "h2");
+    assert_string_equal(zmq_z85_encode(text, signing->keys[1].bytes, 32), SIGN_A);
+    assert_int_equal(curve_sign_key(KEY_A, sign_key), 0); // libsodium keeps it behind the seed
+    assert_string_equal(zmq_z85_encode(text, signing->secret_key + 32, 32), sign_key);
+    curve_signing_close(signing);
+    bed->keys.keys[1].sign_key[0] = '\0';
+    assert_int_equal(curve_signing_open(&bed->keys, KEY_A, &signing, &bed->error), -EINVAL);
+    assert_non_null(strstr(bed->error.text, "* has no signing key"));
+    curve_signing_close(NULL);
+}
+
+static void a_host_finds_its_own_keys_in_the_list_or_says_why_not(void **state) {
+    struct bed *bed = *state;
+    struct curve_key key = {.host = "h0"};
+    struct curve_keys keys = {&key, 1};
+    char secret_key[CURVE_KEY_TEXT_SIZE];
+    assert_int_equal(curve_keypair(key.public_key, secret_key), 0);
+    assert_int_equal(curve_sign_key(secret_key, key.sign_key), 0);
+    assert_int_equal(curve_keys_check_own(&keys, "h0", secret_key, &bed->error), 0);
+    assert_int_equal(curve_keys_check_own(&keys, "h1", secret_key, &bed->error), -EINVAL);
+    assert_non_null(strstr(bed->error.text, "this host is h1, its key is that of h0"));
+    assert_int_equal(curve_keys_check_own(&keys, "h0", KEY_A, &bed->error), -EINVAL);
+    assert_non_null(strstr(bed->error.text, "is not in the fleet's list"));
+    strcpy(key.host, "*");
+    assert_int_equal(curve_keys_check_own(&keys, "h1", secret_key, &bed->error), 0);
+    strcpy(key.sign_key, SIGN_A);
+    assert_int_equal(curve_keys_check_own(&keys, "h1", secret_key, &bed->error), -EINVAL);
+    assert_non_null(strstr(bed->error.text, "another signing key"));
+}
+
 static void a_list_that_others_may_write_is_refused(void **state) {
     struct bed *bed = *state;
-    write_file(bed, "h0 " KEY_A "\n", 0664);
+    write_file(bed, "h0 " LINE_A "\n", 0664);
     assert_int_equal(curve_keys_load(bed->path, &bed->keys, &bed->error), -EPERM);
     assert_non_null(strstr(bed->error.text, "mode 0664"));
 }
@@ -191,6 +277,12 @@ static void what_is_not_a_secret_key_is_not_shown_in_the_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(a_list_names_hosts_keys_and_addresses),
+        CASE(a_line_with_a_star_is_for_all_hosts),
+        CASE(a_line_without_a_signing_key_says_how_to_make_it_anew),
+        CASE(a_key_of_two_hosts_is_refused),
+        CASE(the_signing_key_follows_from_the_secret_alone),
+        CASE(the_core_gets_all_signing_keys_by_host_and_its_own_pair),
+        CASE(a_host_finds_its_own_keys_in_the_list_or_says_why_not),
         CASE(a_hash_inside_a_key_is_no_comment),
         CASE(a_thousand_keys_are_all_kept),
         CASE(a_line_that_is_not_understood_is_named_with_its_number),

@@ -26,7 +26,8 @@ struct agent {
     struct events *events;
     struct engine *engine;
     struct gossip_zmq *carrier;
-    struct probe_io *probe; // NULL while it cannot be opened
+    struct gossip_signing *signing; // the core borrows it; NULL without CURVE
+    struct probe_io *probe;         // NULL while it cannot be opened
     struct nic *nics[ENGINE_PORTS_MAX];
     struct probe_port ports[ENGINE_PORTS_MAX];
     uint32_t port_count;
@@ -60,8 +61,6 @@ void agent_close(struct agent *agent);
 void agent_engine_config(const struct agent *agent, const struct fabric *fabric,
                          struct engine_config *out);
 int agent_open_probes(struct agent *agent, struct error *error);
-// Loads the fleet's public keys; empty when CURVE is off.
-int agent_load_keys(const struct config *config, struct curve_keys *out, struct error *error);
 
 // ---- effects.c
 // One step of the engine with its effects carried out. The engine's verdict on the event.
@@ -75,6 +74,19 @@ void agent_read_nics(struct agent *agent);
 
 // ---- loop.c
 int agent_run(struct agent *agent, struct error *error);
+
+// ---- keys.c
+struct agent_keys {
+    struct curve_keys fleet;
+    char public_key[CURVE_KEY_TEXT_SIZE], secret_key[CURVE_KEY_TEXT_SIZE]; // of this host
+    struct gossip_signing *signing;
+};
+// What the files of gossip.curve hold, if they fit each other and this host; nothing when CURVE is
+// off. *out owned.
+int agent_keys_load(const struct config *config, struct agent_keys *out, struct error *error);
+void agent_keys_fini(struct agent_keys *keys);
+// Reads the files anew and lets carrier and core go on with them.
+int agent_keys_change(struct agent *agent, const struct config *config, struct error *error);
 
 // ---- reload.c
 void agent_reload(struct agent *agent);

@@ -30,17 +30,8 @@ static void offer_fabric(struct agent *agent, const struct config *config) {
 }
 
 static void change_keys(struct agent *agent, const struct config *config) {
-    struct curve_keys keys;
     struct error error = {0};
-    if (!agent->config.curve || !config->curve) {
-        return;
-    }
-    int rc = agent_load_keys(config, &keys, &error);
-    if (rc == 0) {
-        rc = gossip_zmq_set_keys(agent->carrier, clock_now_ns(), &keys, &error);
-        curve_keys_fini(&keys);
-    }
-    if (rc != 0) {
+    if (agent->config.curve && config->curve && agent_keys_change(agent, config, &error) != 0) {
         agent_tell(agent, LOG_WARNING, "reload", config->host, "%s; the old keys stay in force",
                    error.text);
     }
@@ -69,7 +60,6 @@ static void name_fixed_keys(struct agent *agent, const struct config *next) {
         {"gossip.listen", strcmp(now->listen, next->listen) == 0},
         {"gossip.advertise", strcmp(now->advertise, next->advertise) == 0},
         {"gossip.curve", now->curve == next->curve},
-        {"gossip.curve.secret_key_file", strcmp(now->secret_key_file, next->secret_key_file) == 0},
         {"gossip timers", now->ping_interval_ns == next->ping_interval_ns &&
                               now->ping_timeout_ns == next->ping_timeout_ns &&
                               now->dead_after_ns == next->dead_after_ns},
@@ -99,6 +89,7 @@ static void change_config(struct agent *agent, const struct config *next) {
     now->up_hold_ns = next->up_hold_ns;
     now->up_hold_max_ns = next->up_hold_max_ns;
     memcpy(now->fabric, next->fabric, sizeof(now->fabric));
+    memcpy(now->secret_key_file, next->secret_key_file, sizeof(now->secret_key_file));
     memcpy(now->fleet_keys_file, next->fleet_keys_file, sizeof(now->fleet_keys_file));
     memcpy(now->algorithm, next->algorithm, sizeof(now->algorithm));
     log_set_level(agent->log, now->log_level);
@@ -121,8 +112,8 @@ void agent_reload(struct agent *agent) {
         return;
     }
     name_fixed_keys(agent, &next);
-    change_keys(agent, &next);
     memcpy(next.host, agent->config.host, sizeof(next.host)); // the name is for life
+    change_keys(agent, &next);
     offer_fabric(agent, &next);
     change_config(agent, &next);
     config_fini(&next);

@@ -56,13 +56,13 @@ static int load_files(const char *path, struct config *config, struct fabric **f
 int agent_check(const char *config_path) {
     struct config config = {0};
     struct fabric *fabric = NULL;
-    struct curve_keys keys = {0};
+    struct agent_keys keys = {0};
     struct error error;
     int rc = load_files(config_path, &config, &fabric);
     if (rc != 0) {
         return exit_code_of(rc);
     }
-    rc = agent_load_keys(&config, &keys, &error);
+    rc = agent_keys_load(&config, &keys, &error);
     if (rc != 0) {
         print_complaint(NULL, &error);
     } else {
@@ -70,7 +70,7 @@ int agent_check(const char *config_path) {
                config.host, fabric->name, (unsigned long long)fabric->generation,
                fabric->host_count, fabric_link_count(fabric));
     }
-    curve_keys_fini(&keys);
+    agent_keys_fini(&keys);
     fabric_close(fabric);
     config_fini(&config);
     return rc == 0 ? TOOL_OK : exit_code_of(rc);
@@ -239,28 +239,37 @@ static int open_engine(struct agent *agent, struct fabric *fabric, struct error 
     config.gossip.seed_count = agent->config.seed_count;
     config.gossip.nonce = (uint32_t)random[0];
     config.gossip.seed = random[1];
+    config.gossip.signing = agent->signing;
     config.seed = random[0] ^ random[1];
     return engine_open(&config, fabric, clock_now_ns(), &agent->engine, error);
 }
 
-int agent_load_keys(const struct config *config, struct curve_keys *out, struct error *error) {
-    *out = (struct curve_keys){0};
-    return config->curve ? curve_keys_load(config->fleet_keys_file, out, error) : 0;
+static int open_carrier(struct agent *agent, const struct agent_keys *keys, struct error *error) {
+    struct gossip_zmq_config config = {.curve = agent->config.curve, .fleet = &keys->fleet};
+    memcpy(config.public_key, keys->public_key, sizeof(config.public_key));
+    memcpy(config.secret_key, keys->secret_key, sizeof(config.secret_key));
+    snprintf(config.listen, sizeof(config.listen), "%s", agent->config.listen);
+    int rc = gossip_zmq_open(&config, engine_gossip(agent->engine), &agent->carrier, error);
+    explicit_bzero(&config, sizeof(config));
+    return rc;
 }
 
-static int open_carrier(struct agent *agent, struct error *error) {
-    struct gossip_zmq_config config = {.curve = agent->config.curve};
-    struct curve_keys keys;
-    int rc = agent_load_keys(&agent->config, &keys, error);
-    if (rc == 0 && config.curve) {
-        rc = curve_secret_load(agent->config.secret_key_file, config.secret_key, config.public_key,
-                               error);
+// Takes the fabric, success or not.
+static int open_gossip(struct agent *agent, struct fabric *fabric, struct error *error) {
+    struct agent_keys keys;
+    int rc = agent_keys_load(&agent->config, &keys, error);
+    if (rc != 0) {
+        fabric_close(fabric);
+        return rc;
     }
-    config.fleet = &keys;
-    snprintf(config.listen, sizeof(config.listen), "%s", agent->config.listen);
-    rc = rc != 0 ? rc
-                 : gossip_zmq_open(&config, engine_gossip(agent->engine), &agent->carrier, error);
-    curve_keys_fini(&keys);
+    agent->signing = keys.signing;
+    keys.signing = NULL;
+    rc = open_engine(agent, fabric, error);
+    if (rc != 0) {
+        fabric_close(fabric);
+    }
+    rc = rc != 0 ? rc : open_carrier(agent, &keys, error);
+    agent_keys_fini(&keys);
     return rc;
 }
 
@@ -295,11 +304,10 @@ int agent_open(struct agent *agent, const char *config_path) {
     rc = rc != 0 ? rc : find_ports(agent, fabric, &error);
     rc = rc != 0 ? rc : open_nics(agent, &error);
     rc = rc != 0 ? rc : agent_open_probes(agent, &error);
-    rc = rc != 0 ? rc : open_engine(agent, fabric, &error);
     if (rc != 0) {
         fabric_close(fabric);
     } else {
-        rc = open_carrier(agent, &error);
+        rc = open_gossip(agent, fabric, &error);
     }
     if (rc != 0) {
         print_complaint(NULL, &error);
@@ -312,6 +320,7 @@ void agent_close(struct agent *agent) {
     bool remove = agent->stopping && agent->config.remove_on_exit;
     gossip_zmq_close(agent->carrier);
     engine_close(agent->engine);
+    curve_signing_close(agent->signing);
     probe_io_close(agent->probe);
     for (uint32_t i = 0; i < agent->port_count; i++) {
         nic_close(agent->nics[i], remove);

@@ -27,6 +27,7 @@
 
 #define RECEIVE_BUDGET 64 // messages a turn: timers and probes of the same loop must not wait long
 #define EPOLL_BATCH 64
+#define REBIND_NS (2 * NS_PER_MS)
 
 // What epoll says; smaller numbers are indices of peers.
 enum tag { TAG_INBOX = PEERS_MAX, TAG_INBOX_MONITOR, TAG_ZAP, TAG_TIMER };
@@ -36,6 +37,8 @@ struct gossip_zmq {
     void *context, *inbox, *inbox_monitor;
     int epoll, timer;
     bool inbox_pending; // not yet read until EAGAIN
+    char listen[GOSSIP_ADDRESS_SIZE];
+    bool unbound; // after a change of the own key, until libzmq has let go of the port
     struct zap zap;
     struct peers peers;
     struct gossip_zmq_stats stats; // the fields of the inbox
@@ -74,8 +77,8 @@ static int open_curve(struct gossip_zmq *carrier, const struct gossip_zmq_config
     self->on = true;
     memcpy(self->public_key, config->public_key, sizeof self->public_key);
     memcpy(self->secret_key, config->secret_key, sizeof self->secret_key);
-    int rc = keyring_copy(config->fleet, &carrier->peers.keyring.fleet);
-    rc = rc != 0 ? rc : zap_allow(&carrier->zap, config->fleet);
+    carrier->zap.keyring = &carrier->peers.keyring;
+    int rc = keyring_set(&carrier->peers.keyring, config->fleet);
     if (rc != 0) {
         return error_set(error, rc, "out of memory for the fleet's keys");
     }
@@ -129,6 +132,7 @@ int gossip_zmq_open(const struct gossip_zmq_config *config, struct gossip *gossi
     carrier->gossip = carrier->peers.gossip = gossip;
     carrier->epoll = carrier->timer = -1;
     set_source(&carrier->peers, &listen);
+    memcpy(carrier->listen, config->listen, sizeof carrier->listen);
     rc = open_loop(carrier, error);
     rc = rc != 0 ? rc : sockets_context(&carrier->context, error);
     carrier->peers.context = carrier->context;
@@ -170,23 +174,50 @@ void gossip_zmq_close(struct gossip_zmq *carrier) {
     free(carrier);
 }
 
-int gossip_zmq_set_keys(struct gossip_zmq *carrier, uint64_t now_ns, const struct curve_keys *fleet,
-                        struct error *error) {
+static void try_to_bind(struct gossip_zmq *carrier) {
+    struct error error;
+    carrier->unbound =
+        carrier->unbound && sockets_bind(carrier->inbox, carrier->listen, &error) != 0;
+}
+
+static int change_own_key(struct gossip_zmq *carrier, const char *secret_key,
+                          const char *public_key, struct error *error) {
+    struct curve_identity self = carrier->peers.self;
+    memcpy(self.secret_key, secret_key, sizeof self.secret_key);
+    memcpy(self.public_key, public_key, sizeof self.public_key);
+    int rc = carrier->unbound ? 0 : sockets_unbind(carrier->inbox);
+    rc = rc != 0 ? rc : sockets_rekey(carrier->inbox, &self);
+    if (rc == 0) {
+        carrier->unbound = true;
+        carrier->peers.self = self;
+    }
+    explicit_bzero(&self, sizeof self);
+    return rc == 0 ? 0
+                   : error_set(error, rc, "the gossip inbox does not change its key: %s",
+                               strerror(-rc));
+}
+
+int gossip_zmq_set_keys(struct gossip_zmq *carrier, uint64_t now_ns, const char *secret_key,
+                        const struct curve_keys *fleet, struct error *error) {
+    char public_key[CURVE_KEY_TEXT_SIZE];
     if (!carrier->peers.self.on) {
         return error_set(error, -EINVAL, "CURVE is off: no list of allowed keys to replace");
     }
-    struct curve_keys copy;
+    if (!curve_key_valid(secret_key) || zmq_curve_public(public_key, secret_key) != 0) {
+        return error_set(error, -EINVAL, "this host's secret key is not a CURVE key");
+    }
     int rc = curve_keys_check(fleet, error);
     if (rc != 0) {
         return rc;
     }
-    rc = keyring_copy(fleet, &copy);
-    rc = rc != 0 ? rc : zap_allow(&carrier->zap, &copy);
+    rc = keyring_set(&carrier->peers.keyring, fleet);
     if (rc != 0) {
         return error_set(error, rc, "out of memory for the fleet's keys");
     }
-    peers_set_keys(&carrier->peers, now_ns, &copy);
-    return 0;
+    bool changed = strcmp(secret_key, carrier->peers.self.secret_key) != 0;
+    rc = changed ? change_own_key(carrier, secret_key, public_key, error) : 0;
+    peers_follow_keys(&carrier->peers, now_ns, changed && rc == 0);
+    return rc;
 }
 
 int gossip_zmq_fd(const struct gossip_zmq *carrier) {
@@ -228,10 +259,18 @@ static void dispatch(struct gossip_zmq *carrier, uint64_t now_ns) {
     }
 }
 
+// The host whose word this is: NULL without CURVE, or where all have the key.
+static const char *speaker(const struct curve_key *key) {
+    return key == NULL || strcmp(key->host, "*") == 0 ? NULL : key->host;
+}
+
 static void take_body(struct gossip_zmq *carrier, uint64_t now_ns, zmq_msg_t *body) {
-    const char *key = zmq_msg_gets(body, "User-Id"), *ip = zmq_msg_gets(body, "Peer-Address");
+    struct keyring *keyring = &carrier->peers.keyring;
+    const char *user = zmq_msg_gets(body, "User-Id"), *ip = zmq_msg_gets(body, "Peer-Address");
+    const struct curve_key *key = NULL;
     if (carrier->peers.self.on) {
-        if (key == NULL || !zap_allows(&carrier->zap, key)) {
+        key = user == NULL ? NULL : keyring_find(keyring, user);
+        if (key == NULL) {
             carrier->zap.denied++;
             return;
         }
@@ -242,12 +281,12 @@ static void take_body(struct gossip_zmq *carrier, uint64_t now_ns, zmq_msg_t *bo
     }
     carrier->stats.received++;
     if (ip != NULL) {
-        if (carrier->peers.self.on) {
-            keyring_heard(&carrier->peers.keyring, ip, key);
+        if (key != NULL) {
+            keyring_heard(keyring, ip, key->public_key);
         }
         peers_heard_from(&carrier->peers, now_ns, ip);
     }
-    gossip_receive(carrier->gossip, now_ns, NULL, zmq_msg_data(body), zmq_msg_size(body));
+    gossip_receive(carrier->gossip, now_ns, speaker(key), zmq_msg_data(body), zmq_msg_size(body));
 }
 
 // Reads one message: routing id, body, and nothing more. False when none is waiting.
@@ -299,11 +338,13 @@ static void arm_timer(struct gossip_zmq *carrier, uint64_t now_ns, uint64_t due_
 }
 
 bool gossip_zmq_work(struct gossip_zmq *carrier, uint64_t now_ns) {
+    try_to_bind(carrier);
     dispatch(carrier, now_ns);
     receive(carrier, now_ns);
     peers_follow(&carrier->peers, now_ns);
     send_queued(carrier, now_ns);
-    arm_timer(carrier, now_ns, peers_timers(&carrier->peers, now_ns));
+    uint64_t due_ns = peers_timers(&carrier->peers, now_ns);
+    arm_timer(carrier, now_ns, carrier->unbound ? now_ns + REBIND_NS : due_ns);
     return carrier->inbox_pending;
 }
 

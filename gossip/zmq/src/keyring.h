@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which key to expect of the peer at an address (the rule: gossip_zmq/keys.h).
+// The fleet's keys: who may speak, in whose name, and which key to expect of the peer at an address
+// (the rule: gossip_zmq/keys.h). Each question takes O(log n).
 #ifndef GOSSIP_ZMQ_KEYRING_H
 #define GOSSIP_ZMQ_KEYRING_H
 
@@ -13,7 +14,9 @@
 #define KEYRING_HEARD_MAX 64 // inbound connections expected at a time
 
 struct keyring {
-    struct curve_keys fleet; // owned
+    struct curve_keys fleet;             // owned; sorted by host
+    const struct curve_key **by_key;     // owned; sorted by public key
+    const struct curve_key **by_address; // owned; sorted
     // Who proved to hold which key, and from where: the newest KEYRING_HEARD_MAX.
     struct {
         char ip[ADDRESS_IP_SIZE], public_key[CURVE_KEY_TEXT_SIZE];
@@ -21,14 +24,16 @@ struct keyring {
     uint32_t heard_next;
 };
 
-// Candidate number `turn`, counted around; the host's own keys come before those of "*". NULL when
-// there is none.
+// Replaces the fleet's keys by a copy of these. -ENOMEM leaves the old ones.
+int keyring_set(struct keyring *keyring, const struct curve_keys *fleet);
+void keyring_fini(struct keyring *keyring);
+// The line with this key; NULL when there is none.
+const struct curve_key *keyring_find(const struct keyring *keyring, const char *public_key);
+// Candidate number `turn` for the peer at the address, counted around; the host's own keys come
+// before those of "*". NULL when there is none. *count says how many there are.
 const char *keyring_key_of(const struct keyring *keyring, const struct gossip *gossip,
-                           const char *address, uint32_t turn);
-bool keyring_has(const struct keyring *keyring, const char *public_key);
+                           const char *address, uint32_t turn, uint32_t *count);
 // A message came from this IP on a connection authenticated with this key.
 void keyring_heard(struct keyring *keyring, const char *ip, const char *public_key);
-// *out owned: curve_keys_fini. -ENOMEM.
-int keyring_copy(const struct curve_keys *fleet, struct curve_keys *out);
 
 #endif

@@ -60,6 +60,11 @@ static void forget(struct peers *peers, struct peer *peer, uint64_t now_ns) {
 }
 
 static void wait_to_retry(struct peers *peers, struct peer *peer, uint64_t now_ns) {
+    if (peer->untried > 0) { // another key may be the right one
+        peer->retry_at_ns = now_ns;
+        set_state(peers, peer, PEER_WAITING, now_ns);
+        return;
+    }
     bool stable = peer->state == PEER_CONNECTED && now_ns - peer->state_at_ns >= STABLE_NS;
     uint64_t doubled = peer->backoff_ns * 2;
     peer->backoff_ns = stable || doubled == 0     ? BACKOFF_FIRST_NS
@@ -89,7 +94,12 @@ static int make_sockets(struct peers *peers, struct peer *peer) {
 static void start(struct peers *peers, struct peer *peer, uint64_t now_ns) {
     const char *key = "";
     if (peers->self.on) {
-        key = keyring_key_of(&peers->keyring, peers->gossip, peer->address, peer->key_turn++);
+        uint32_t count;
+        key =
+            keyring_key_of(&peers->keyring, peers->gossip, peer->address, peer->key_turn++, &count);
+        peer->untried = peer->untried > 0 && peer->untried <= count ? peer->untried - 1
+                        : count > 0                                 ? count - 1
+                                                                    : 0;
     }
     if (key != NULL) {
         memcpy(peer->server_key, key, strlen(key) + 1);
@@ -169,7 +179,7 @@ void peers_close_all(struct peers *peers) {
             forget(peers, &peers->list[i], 0);
         }
     }
-    curve_keys_fini(&peers->keyring.fleet);
+    keyring_fini(&peers->keyring);
 }
 
 void peers_follow(struct peers *peers, uint64_t now_ns) {
@@ -267,6 +277,7 @@ void peers_send(struct peers *peers, uint64_t now_ns, const struct gossip_messag
 
 static void came_up(struct peers *peers, struct peer *peer, uint64_t now_ns) {
     peer->key_turn--; // this key works: the next attempt begins with it
+    peer->untried = 0;
     set_state(peers, peer, PEER_CONNECTED, now_ns);
     send_held(peers, peer, now_ns);
     gossip_peer_connected(peers->gossip, now_ns, peer->address);
@@ -344,20 +355,18 @@ void peers_heard_from(struct peers *peers, uint64_t now_ns, const char *ip) {
     }
 }
 
-void peers_set_keys(struct peers *peers, uint64_t now_ns, const struct curve_keys *fleet) {
-    curve_keys_fini(&peers->keyring.fleet);
-    peers->keyring.fleet = *fleet;
+void peers_follow_keys(struct peers *peers, uint64_t now_ns, bool own) {
     for (uint32_t i = 0; i < PEERS_MAX; i++) {
         struct peer *peer = &peers->list[i];
         if (peer->state == PEER_NONE) {
             continue;
         }
-        peer->key_turn = 0;
-        bool known = keyring_has(&peers->keyring, peer->server_key);
+        peer->key_turn = peer->untried = 0;
+        bool known = keyring_find(&peers->keyring, peer->server_key) != NULL;
         if (peer->state == PEER_CONNECTED && !known) {
             came_down(peers, peer, now_ns);
         }
-        if (peer->state == PEER_WAITING || !known) {
+        if (own || peer->state == PEER_WAITING || !known) {
             restart(peers, peer, now_ns);
         }
     }

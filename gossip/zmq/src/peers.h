@@ -57,6 +57,7 @@ struct peer {
     char ip[ADDRESS_IP_SIZE];
     char server_key[CURVE_KEY_TEXT_SIZE];
     uint32_t key_turn; // which of the keys known for this address is next
+    uint32_t untried;  // of these keys, since the last connection
     void *dealer, *monitor;
     uint64_t state_at_ns, used_at_ns, retry_at_ns, backoff_ns;
     struct held *held_first, *held_last;
@@ -89,8 +90,9 @@ void peers_watch(struct peers *peers, uint64_t now_ns, uint32_t index);
 uint64_t peers_timers(struct peers *peers, uint64_t now_ns);
 // A peer at this IP has just spoken to us: whoever waits to reconnect there need not wait longer.
 void peers_heard_from(struct peers *peers, uint64_t now_ns, const char *ip);
-// Takes over the fleet's keys: drops connections whose key is gone, retries the waiting at once.
-void peers_set_keys(struct peers *peers, uint64_t now_ns, const struct curve_keys *fleet);
+// Follows a change of the keyring: drops connections whose key is gone, retries the waiting at
+// once. When the own keys changed, connects to all peers anew.
+void peers_follow_keys(struct peers *peers, uint64_t now_ns, bool own);
 void peers_linger(struct peers *peers, uint64_t timeout_ns);
 
 #endif

@@ -212,6 +212,18 @@ int sockets_bind(void *inbox, const char *listen, struct error *error) {
     }
 }
 
+int sockets_unbind(void *inbox) {
+    char endpoint[2 * GOSSIP_ADDRESS_SIZE];
+    size_t size = sizeof endpoint;
+    bool done = zmq_getsockopt(inbox, ZMQ_LAST_ENDPOINT, endpoint, &size) == 0 &&
+                zmq_unbind(inbox, endpoint) == 0;
+    return done ? 0 : zmq_code();
+}
+
+int sockets_rekey(void *inbox, const struct curve_identity *self) {
+    return set_text(inbox, ZMQ_CURVE_SECRETKEY, self->secret_key);
+}
+
 int sockets_zap(void *context, void **zap, struct error *error) {
     void *socket = zmq_socket(context, ZMQ_REP);
     int rc = socket == NULL ? zmq_code() : set_int(socket, ZMQ_LINGER, 0);

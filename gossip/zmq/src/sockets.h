@@ -27,6 +27,11 @@ int sockets_context(void **context, struct error *error);
 int sockets_inbox(void *context, const struct curve_identity *self, void **inbox,
                   struct error *error);
 int sockets_bind(void *inbox, const char *listen, struct error *error);
+// Closes the door, and all connections that came in by it. sockets_bind opens it again as soon as
+// libzmq's I/O thread has let go of the port (-EADDRINUSE until then).
+int sockets_unbind(void *inbox);
+// The key that counts from the next sockets_bind on.
+int sockets_rekey(void *inbox, const struct curve_identity *self);
 // The handler must exist before the first connection: without one, libzmq accepts any key.
 int sockets_zap(void *context, void **zap, struct error *error);
 // `server_key` NULL without CURVE. `source` is the local address to connect from, "" for any.

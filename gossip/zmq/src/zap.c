@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zap.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <zmq.h>
@@ -27,36 +25,11 @@ struct field {
     char bytes[FIELD_SIZE];
 };
 
-static int compare_keys(const void *a, const void *b) {
-    return strcmp(a, b);
-}
-
-int zap_allow(struct zap *zap, const struct curve_keys *fleet) {
-    char(*allowed)[CURVE_KEY_TEXT_SIZE] = calloc(fleet->count, sizeof *allowed);
-    if (allowed == NULL) {
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < fleet->count; i++) {
-        memcpy(allowed[i], fleet->keys[i].public_key, sizeof *allowed);
-    }
-    qsort(allowed, fleet->count, sizeof *allowed, compare_keys);
-    free(zap->allowed);
-    zap->allowed = allowed;
-    zap->allowed_count = fleet->count;
-    return 0;
-}
-
 void zap_fini(struct zap *zap) {
     if (zap->socket != NULL) {
         zmq_close(zap->socket);
     }
-    free(zap->allowed);
     *zap = (struct zap){0};
-}
-
-bool zap_allows(const struct zap *zap, const char *public_key) {
-    return bsearch(public_key, zap->allowed, zap->allowed_count, sizeof *zap->allowed,
-                   compare_keys) != NULL;
 }
 
 // Reads one question; returns its number of frames (those beyond ZAP_FIELDS are counted only), 0
@@ -93,7 +66,8 @@ static bool judge(const struct zap *zap, const struct field fields[ZAP_FIELDS], 
     }
     unsigned char bytes[CURVE_KEY_BYTES];
     memcpy(bytes, fields[ZAP_KEY].bytes, sizeof bytes);
-    return zmq_z85_encode(key, bytes, sizeof bytes) != NULL && zap_allows(zap, key);
+    return zmq_z85_encode(key, bytes, sizeof bytes) != NULL &&
+           keyring_find(zap->keyring, key) != NULL;
 }
 
 static void answer(void *socket, const struct field *request, const char *status, const char *text,

@@ -10,19 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "gossip_zmq/keys.h"
+#include "keyring.h"
 
 struct zap {
-    void *socket;                         // NULL without CURVE
-    char (*allowed)[CURVE_KEY_TEXT_SIZE]; // sorted; owned
-    uint32_t allowed_count;
+    void *socket;                  // NULL without CURVE
+    const struct keyring *keyring; // borrowed
     uint64_t denied;
 };
 
-// Replaces the allowed keys. -ENOMEM leaves the old ones.
-int zap_allow(struct zap *zap, const struct curve_keys *fleet);
 void zap_fini(struct zap *zap); // closes the socket
-bool zap_allows(const struct zap *zap, const char *public_key);
 // Answers every question that waits.
 void zap_work(struct zap *zap);
 

@@ -16,7 +16,8 @@ ctl_run run_status, run_members, run_links, run_jobs, run_flows, run_rules, run_
 ctl_run run_job_submit, run_job_remove;                         // command_job.c
 ctl_run run_drain, run_undrain, run_link_set;                   // command_order.c
 ctl_run run_fabric_check, run_fabric_export, run_fabric_import; // command_fabric.c, _import.c
-ctl_run run_keys_generate, run_keys_list;                       // command_keys.c
+ctl_run run_keys_generate, run_keys_line, run_keys_list;        // command_keys.c
+ctl_run run_keys_rotate, run_keys_retire;                       // command_rotate.c
 
 // ---- for the commands: one request to the agent that the options name (ask.c)
 // Takes `arguments` (may be NULL). On failure the error is printed and the exit code returned.

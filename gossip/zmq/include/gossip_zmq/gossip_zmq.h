@@ -45,11 +45,13 @@ struct gossip_zmq;
 int gossip_zmq_open(const struct gossip_zmq_config *config, struct gossip *gossip,
                     struct gossip_zmq **out, struct error *error);
 void gossip_zmq_close(struct gossip_zmq *carrier); // NULL is a no-op
-// Replaces the fleet's keys (rotation: a host's old and new key together for a while). Takes effect
-// at once: messages that come with a removed key are denied, connections to one are closed. The
-// host's own key pair stays until restart. -EINVAL names the bad key and nothing changes.
-int gossip_zmq_set_keys(struct gossip_zmq *carrier, uint64_t now_ns, const struct curve_keys *fleet,
-                        struct error *error);
+// Replaces the fleet's keys and, where `secret_key` differs from the one in force, this host's own
+// (rotation: a host's old and new key together for a while). Takes effect at once: messages that
+// come with a removed key are denied, connections to one are closed; a new key of its own makes the
+// host connect anew, and all others to it, within a fraction of a second. -EINVAL names the bad key
+// and nothing changes.
+int gossip_zmq_set_keys(struct gossip_zmq *carrier, uint64_t now_ns, const char *secret_key,
+                        const struct curve_keys *fleet, struct error *error);
 int gossip_zmq_fd(const struct gossip_zmq *carrier);
 // Receives what is there, feeds the core, sends what the core has queued, follows the neighbour
 // set. Returns true when its budget ran out and it wants to be called again in this turn of the
