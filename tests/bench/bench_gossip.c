@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// tests/bench/gossip: see the script of that name. Rounds of cores and of the floor alternate, so
-// that both meet the same noise of the machine.
+// The rows "floor" and "core" of tests/bench/gossip, which says when each runs. A line on standard
+// input, "floor FIRST END" or "core FIRST END", plays these events; a line of JSON answers. The
+// cores run first once: the floor floods over the overlay that they choose.
 #include "bench_gossip.h"
 
 #include <errno.h>
@@ -18,26 +19,25 @@
 
 #include "model/time.h"
 
-#define ROUNDS 2
 #define READY_WAIT_NS (60 * NS_PER_S)
 #define SPREAD_WAIT_NS (2 * NS_PER_S) // who has not heard by then counts as missing
 #define QUIET_BETWEEN_NS (20 * NS_PER_MS)
 #define LOOK_NS (NS_PER_MS / 2)
 #define SETTLE_NS (500 * NS_PER_MS)
+#define IDLE_NS (2 * NS_PER_S) // what it costs to do nothing
 
 typedef int body_fn(struct bench_shared *shared, uint32_t self, int orders);
 
 struct options {
-    uint32_t hosts, events, neighbours;
-    bool json;
+    uint32_t hosts, neighbours, per_leaf;
 };
 
 struct results {
-    uint64_t last_ns[BENCH_EVENTS_MAX]; // put to the last host's sight of it
-    uint32_t last_count;
-    uint64_t *host_ns; // put to each host's sight of it
-    uint32_t host_count;
+    json_t *last_ns; // order to the last host's sight of it
+    json_t *host_ns; // order to each host's sight of it
     uint32_t missing;
+    uint64_t cpu_ns, play_ns;      // of all hosts while events were played
+    uint64_t idle_cpu_ns, idle_ns; // and before
 };
 
 uint64_t bench_now_ns(void) {
@@ -57,11 +57,29 @@ static int fail(const char *what) {
     return 1;
 }
 
+// Of all threads of a running process.
+static uint64_t cpu_ns(pid_t pid) {
+    clockid_t clock;
+    struct timespec time;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) {
+        return 0;
+    }
+    return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
+static uint64_t cpu_of_all_ns(const pid_t *pids, uint32_t count) {
+    uint64_t sum_ns = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        sum_ns += cpu_ns(pids[i]);
+    }
+    return sum_ns;
+}
+
 static bool make_fleet(struct bench_shared *shared, const struct options *options) {
     unsigned id = (unsigned)getpid(); // all of 127/8 is local: addresses that no other run uses
     shared->hosts = options->hosts;
-    shared->events = options->events;
     shared->neighbours = options->neighbours;
+    shared->per_leaf = options->per_leaf;
     for (uint32_t i = 0; i < shared->hosts; i++) {
         struct curve_key *key = &shared->keys[i];
         snprintf(key->host, sizeof key->host, "h%u", i);
@@ -70,6 +88,7 @@ static bool make_fleet(struct bench_shared *shared, const struct options *option
         if (curve_keypair(key->public_key, shared->secret_keys[i]) != 0) {
             return false;
         }
+        crypto_sign_keypair(shared->public_keys[i], shared->signing_keys[i]);
     }
     return true;
 }
@@ -128,10 +147,10 @@ static void collect(const struct bench_shared *shared, uint32_t event, uint32_t 
             continue;
         }
         uint64_t took_ns = seen_at_ns - put_at_ns;
-        results->host_ns[results->host_count++] = took_ns;
+        json_array_append_new(results->host_ns, json_integer((json_int_t)took_ns));
         last_ns = took_ns > last_ns ? took_ns : last_ns;
     }
-    results->last_ns[results->last_count++] = last_ns;
+    json_array_append_new(results->last_ns, json_integer((json_int_t)last_ns));
 }
 
 static void play(struct bench_shared *shared, const int *orders, uint32_t first, uint32_t end,
@@ -141,6 +160,7 @@ static void play(struct bench_shared *shared, const int *orders, uint32_t first,
         // The origin need not see its own event.
         uint64_t until_ns = bench_now_ns() + SPREAD_WAIT_NS;
         atomic_store(&shared->seen_at_ns[event][origin], 1);
+        atomic_store(&shared->put_at_ns[event], bench_now_ns());
         if (write(orders[origin], &event, sizeof event) != sizeof event) {
             results->missing += shared->hosts - 1;
             continue;
@@ -153,7 +173,19 @@ static void play(struct bench_shared *shared, const int *orders, uint32_t first,
     }
 }
 
-static bool run_phase(struct bench_shared *shared, body_fn *body, uint32_t first, uint32_t end,
+static void measure(struct bench_shared *shared, const pid_t *pids, const int *orders,
+                    const uint32_t range[2], struct results *results) {
+    uint64_t cpu_start_ns = cpu_of_all_ns(pids, shared->hosts), start_ns = bench_now_ns();
+    sleep_ns(IDLE_NS);
+    uint64_t cpu_idle_ns = cpu_of_all_ns(pids, shared->hosts), idle_ns = bench_now_ns();
+    play(shared, orders, range[0], range[1], results);
+    results->idle_cpu_ns = cpu_idle_ns - cpu_start_ns;
+    results->idle_ns = idle_ns - start_ns;
+    results->cpu_ns = cpu_of_all_ns(pids, shared->hosts) - cpu_idle_ns;
+    results->play_ns = bench_now_ns() - idle_ns;
+}
+
+static bool run_phase(struct bench_shared *shared, body_fn *body, const uint32_t range[2],
                       struct results *results) {
     pid_t pids[BENCH_HOSTS_MAX];
     int orders[BENCH_HOSTS_MAX];
@@ -169,7 +201,7 @@ static bool run_phase(struct bench_shared *shared, body_fn *body, uint32_t first
     }
     bool ok = started == shared->hosts && wait_ready(shared);
     if (ok) {
-        play(shared, orders, first, end, results);
+        measure(shared, pids, orders, range, results);
     }
     for (uint32_t i = 0; i < started; i++) {
         close(orders[i]);
@@ -181,70 +213,31 @@ static bool run_phase(struct bench_shared *shared, body_fn *body, uint32_t first
     return ok;
 }
 
-static int compare(const void *a, const void *b) {
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return left < right ? -1 : left > right;
+static void print_results(const char *row, const struct results *results) {
+    json_t *document =
+        json_pack("{s:s, s:O, s:O, s:I, s:I, s:I, s:I, s:I}", "row", row, "last_ns",
+                  results->last_ns, "host_ns", results->host_ns, "missing",
+                  (json_int_t)results->missing, "cpu_ns", (json_int_t)results->cpu_ns, "play_ns",
+                  (json_int_t)results->play_ns, "idle_cpu_ns", (json_int_t)results->idle_cpu_ns,
+                  "idle_ns", (json_int_t)results->idle_ns);
+    json_dumpf(document, stdout, JSON_COMPACT);
+    printf("\n");
+    fflush(stdout);
+    json_decref(document);
 }
 
-static uint64_t percentile(uint64_t *values, uint32_t count, uint32_t percent) {
-    if (count == 0) {
-        return 0;
+static bool obey(struct bench_shared *shared, const char *row, const uint32_t range[2]) {
+    bool floor = strcmp(row, "floor") == 0;
+    struct results results = {.last_ns = json_array(), .host_ns = json_array()};
+    bool ok = (floor || strcmp(row, "core") == 0) && range[0] < range[1] &&
+              range[1] <= BENCH_EVENTS_MAX &&
+              run_phase(shared, floor ? bench_host_floor : bench_host_gossip, range, &results);
+    if (ok) {
+        print_results(row, &results);
     }
-    qsort(values, count, sizeof *values, compare);
-    uint64_t rank = ((uint64_t)count * percent + 99) / 100;
-    return values[rank == 0 ? 0 : rank - 1];
-}
-
-static json_t *summary(struct results *results) {
-    return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I}", "last_p50_ns",
-        (json_int_t)percentile(results->last_ns, results->last_count, 50), "last_p99_ns",
-        (json_int_t)percentile(results->last_ns, results->last_count, 99), "last_max_ns",
-        (json_int_t)percentile(results->last_ns, results->last_count, 100), "host_p50_ns",
-        (json_int_t)percentile(results->host_ns, results->host_count, 50), "host_p99_ns",
-        (json_int_t)percentile(results->host_ns, results->host_count, 99), "missing",
-        (json_int_t)results->missing);
-}
-
-static double ratio(json_t *gossip, json_t *floor, const char *key) {
-    double below = (double)json_integer_value(json_object_get(floor, key));
-    double above = (double)json_integer_value(json_object_get(gossip, key));
-    return below > 0 ? above / below : 0;
-}
-
-static void print_row(const char *name, json_t *row) {
-    printf("%-22s last host p50 %7.2f ms  p99 %7.2f ms  max %7.2f ms   any host p50 %6.2f ms   "
-           "missing %lld\n",
-           name, (double)json_integer_value(json_object_get(row, "last_p50_ns")) / 1e6,
-           (double)json_integer_value(json_object_get(row, "last_p99_ns")) / 1e6,
-           (double)json_integer_value(json_object_get(row, "last_max_ns")) / 1e6,
-           (double)json_integer_value(json_object_get(row, "host_p50_ns")) / 1e6,
-           (long long)json_integer_value(json_object_get(row, "missing")));
-}
-
-static int report(const struct options *options, struct results *cores, struct results *floors) {
-    json_t *gossip = summary(cores), *floor = summary(floors);
-    double p50 = ratio(gossip, floor, "last_p50_ns"), p99 = ratio(gossip, floor, "last_p99_ns");
-    if (options->json) {
-        json_t *document =
-            json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:O, s:O, s:f, s:f}", "bench", "gossip",
-                      "hosts", (json_int_t)options->hosts, "events", (json_int_t)options->events,
-                      "neighbours", (json_int_t)options->neighbours, "cpus",
-                      (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "curve", 1, "gossip", gossip,
-                      "floor", floor, "last_p50_ratio", p50, "last_p99_ratio", p99);
-        json_dumpf(document, stdout, JSON_INDENT(2));
-        printf("\n");
-        json_decref(document);
-    } else {
-        printf("%u hosts, one process each on %ld CPUs, loopback, CURVE, %u events\n",
-               options->hosts, sysconf(_SC_NPROCESSORS_ONLN), options->events);
-        print_row("gossip", gossip);
-        print_row("bare libzmq flood", floor);
-        printf("ratio of the last host: p50 %.2f, p99 %.2f\n", p50, p99);
-    }
-    json_decref(gossip);
-    json_decref(floor);
-    return cores->missing == 0 ? 0 : 1;
+    json_decref(results.last_ns);
+    json_decref(results.host_ns);
+    return ok;
 }
 
 static bool parse_number(const char *text, uint32_t least, uint32_t most, uint32_t *out) {
@@ -258,62 +251,34 @@ static bool parse_number(const char *text, uint32_t least, uint32_t most, uint32
 }
 
 static bool parse(int count, char **words, struct options *options) {
-    *options = (struct options){.hosts = 16, .events = 50, .neighbours = GOSSIP_NEIGHBOURS};
-    for (int i = 1; i < count; i++) {
-        const char *value = i + 1 < count ? words[i + 1] : NULL;
-        bool ok = true;
-        if (strcmp(words[i], "--json") == 0) {
-            options->json = true;
-            continue;
-        }
-        if (strcmp(words[i], "--hosts") == 0) {
-            ok = parse_number(value, 2, BENCH_HOSTS_MAX, &options->hosts);
-        } else if (strcmp(words[i], "--events") == 0) {
-            ok = parse_number(value, ROUNDS, BENCH_EVENTS_MAX, &options->events);
-        } else if (strcmp(words[i], "--neighbours") == 0) {
-            ok = parse_number(value, 2, BENCH_NEIGHBOURS_MAX, &options->neighbours);
-        } else {
-            ok = false;
-        }
-        if (!ok) {
-            return false;
-        }
-        i++;
-    }
-    return true;
+    return count == 4 && parse_number(words[1], 2, BENCH_HOSTS_MAX, &options->hosts) &&
+           parse_number(words[2], 2, BENCH_NEIGHBOURS_MAX, &options->neighbours) &&
+           parse_number(words[3], 1, BENCH_HOSTS_MAX, &options->per_leaf);
 }
 
 int main(int count, char **words) {
     struct options options;
     if (!parse(count, words, &options)) {
-        fprintf(stderr,
-                "usage: gossip [--json] [--hosts 2-%d] [--events %d-%d] [--neighbours "
-                "2-%d]\n",
-                BENCH_HOSTS_MAX, ROUNDS, BENCH_EVENTS_MAX, BENCH_NEIGHBOURS_MAX);
+        fprintf(stderr, "usage: bench_gossip HOSTS NEIGHBOURS HOSTS-PER-LEAF (see "
+                        "tests/bench/gossip)\n");
         return 2;
     }
     struct bench_shared *shared =
         mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    static struct results cores, floors;
-    cores.host_ns = calloc((size_t)options.events * options.hosts, sizeof *cores.host_ns);
-    floors.host_ns = calloc((size_t)options.events * options.hosts, sizeof *floors.host_ns);
-    if (shared == MAP_FAILED || cores.host_ns == NULL || floors.host_ns == NULL) {
+    if (shared == MAP_FAILED) {
         return fail("out of memory");
     }
-    if (!make_fleet(shared, &options)) {
-        return fail("this libzmq has no CURVE");
+    if (sodium_init() < 0 || !make_fleet(shared, &options)) {
+        return fail("no random numbers, or this libzmq has no CURVE");
     }
-    for (uint32_t round = 0; round < ROUNDS; round++) {
-        uint32_t first = options.events * round / ROUNDS;
-        uint32_t end = options.events * (round + 1) / ROUNDS;
-        if (!run_phase(shared, bench_host_gossip, first, end, &cores) ||
-            !run_phase(shared, bench_host_floor, first, end, &floors)) {
-            return fail("a host failed");
+    char line[64], row[16];
+    uint32_t range[2];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        if (sscanf(line, "%15s %u %u", row, &range[0], &range[1]) != 3 ||
+            !obey(shared, row, range)) {
+            return fail("a host failed, or the order was none");
         }
     }
-    int rc = report(&options, &cores, &floors);
-    free(cores.host_ns);
-    free(floors.host_ns);
     munmap(shared, sizeof *shared);
-    return rc;
+    return 0;
 }

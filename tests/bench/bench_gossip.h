@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <sodium.h>
+
 #include "gossip_zmq/gossip_zmq.h"
 
 #define BENCH_HOSTS_MAX 128
@@ -16,14 +18,16 @@
 #define BENCH_VALUE_SIZE 100 // bytes: a link report with its key is about this large
 
 struct bench_shared {
-    uint32_t hosts, events, neighbours;
+    uint32_t hosts, neighbours, per_leaf;
     struct curve_key keys[BENCH_HOSTS_MAX]; // public keys; the address names the host
     char secret_keys[BENCH_HOSTS_MAX][CURVE_KEY_TEXT_SIZE];
+    unsigned char signing_keys[BENCH_HOSTS_MAX][crypto_sign_SECRETKEYBYTES];
+    unsigned char public_keys[BENCH_HOSTS_MAX][crypto_sign_PUBLICKEYBYTES];
     // The overlay that the cores chose: the floor floods over the same.
     uint32_t neighbour_count[BENCH_HOSTS_MAX];
     uint32_t neighbour[BENCH_HOSTS_MAX][BENCH_NEIGHBOURS_MAX];
     _Atomic uint32_t ready;
-    _Atomic uint64_t put_at_ns[BENCH_EVENTS_MAX];
+    _Atomic uint64_t put_at_ns[BENCH_EVENTS_MAX];                   // when the order was given
     _Atomic uint64_t seen_at_ns[BENCH_EVENTS_MAX][BENCH_HOSTS_MAX]; // 0: not yet
 };
 

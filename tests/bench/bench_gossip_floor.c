@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The floor: what libzmq alone needs to flood a message over the same overlay, with CURVE and the
-// same kinds of sockets. No core, no encoding, no membership: whoever sees an event for the first
-// time sends it to all its neighbours.
+// The floor: what libzmq alone needs to flood a signed message over the same overlay, with CURVE
+// and the same kinds of sockets. No core, no encoding, no membership: whoever sees an event for the
+// first time checks the one signature and sends it to all its neighbours but the one it came from.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +11,7 @@
 #include "bench_gossip.h"
 
 #define HELLO UINT32_MAX
+#define NOBODY UINT32_MAX
 #define HELLO_WAIT_MS 20000
 
 struct floor {
@@ -55,41 +56,67 @@ static int open_dealer(struct floor *flood, uint32_t to, void **out) {
            zmq_connect(*out, address);
 }
 
-static void send_all(struct floor *flood, uint32_t event) {
-    char value[BENCH_VALUE_SIZE + 64] = {0}; // with the frame that a core puts around a record
-    memcpy(value, &event, sizeof event);
+// About as large as what a core sends for one record.
+struct flooded {
+    uint32_t event, origin, sender;
+    unsigned char value[BENCH_VALUE_SIZE];
+    unsigned char signature[crypto_sign_BYTES]; // of the origin, over event, origin and value
+};
+
+static size_t signed_bytes(const struct flooded *message, unsigned char out[256]) {
+    memcpy(out, &message->event, sizeof message->event);
+    memcpy(out + 4, &message->origin, sizeof message->origin);
+    memcpy(out + 8, message->value, sizeof message->value);
+    return 8 + sizeof message->value;
+}
+
+static void send_all(struct floor *flood, struct flooded *message) {
+    uint32_t from = message->sender;
+    message->sender = flood->self;
     for (uint32_t i = 0; i < flood->count; i++) {
-        if (zmq_send(flood->out[i], value, sizeof value, 0) < 0) {
+        if (flood->shared->neighbour[flood->self][i] != from &&
+            zmq_send(flood->out[i], message, sizeof *message, 0) < 0) {
             fprintf(stderr, "bench_gossip: floor: %s\n", zmq_strerror(zmq_errno()));
         }
     }
 }
 
+static bool is_genuine(const struct floor *flood, const struct flooded *message) {
+    unsigned char bytes[256];
+    return message->origin < flood->shared->hosts &&
+           crypto_sign_verify_detached(message->signature, bytes, signed_bytes(message, bytes),
+                                       flood->shared->public_keys[message->origin]) == 0;
+}
+
+static void take(struct floor *flood, struct flooded *message) {
+    if (message->event >= BENCH_EVENTS_MAX ||
+        atomic_load(&flood->shared->seen_at_ns[message->event][flood->self]) != 0 ||
+        !is_genuine(flood, message)) {
+        return;
+    }
+    atomic_store(&flood->shared->seen_at_ns[message->event][flood->self], bench_now_ns());
+    send_all(flood, message);
+}
+
 static void take_all(struct floor *flood) {
-    char id[256], value[BENCH_VALUE_SIZE + 64];
+    char id[256];
+    struct flooded message;
     while (zmq_recv(flood->inbox, id, sizeof id, ZMQ_DONTWAIT) >= 0) {
-        uint32_t event = HELLO;
-        if (zmq_recv(flood->inbox, value, sizeof value, 0) >= (int)sizeof event) {
-            memcpy(&event, value, sizeof event);
-        }
-        uint64_t unseen = 0;
-        if (event < flood->shared->events &&
-            atomic_compare_exchange_strong(&flood->shared->seen_at_ns[event][flood->self], &unseen,
-                                           bench_now_ns())) {
-            send_all(flood, event);
+        if (zmq_recv(flood->inbox, &message, sizeof message, 0) == (int)sizeof message) {
+            take(flood, &message);
         }
     }
 }
 
 static bool obey(struct floor *flood, int orders) {
-    uint32_t event;
-    if (read(orders, &event, sizeof event) != sizeof event) {
+    struct flooded message = {.origin = flood->self, .sender = NOBODY};
+    unsigned char bytes[256];
+    if (read(orders, &message.event, sizeof message.event) != sizeof message.event) {
         return false;
     }
-    uint64_t now_ns = bench_now_ns();
-    atomic_store(&flood->shared->put_at_ns[event], now_ns);
-    atomic_store(&flood->shared->seen_at_ns[event][flood->self], now_ns);
-    send_all(flood, event);
+    crypto_sign_detached(message.signature, NULL, bytes, signed_bytes(&message, bytes),
+                         flood->shared->signing_keys[flood->self]);
+    send_all(flood, &message);
     return true;
 }
 
@@ -109,7 +136,8 @@ int bench_host_floor(struct bench_shared *shared, uint32_t self, int orders) {
         fprintf(stderr, "bench_gossip: floor: %s\n", zmq_strerror(zmq_errno()));
         return 1;
     }
-    send_all(&flood, HELLO); // returns when every neighbour is connected
+    struct flooded hello = {.event = HELLO, .sender = NOBODY};
+    send_all(&flood, &hello); // returns when every neighbour is connected
     atomic_fetch_add(&shared->ready, 1);
     zmq_pollitem_t polls[2] = {{.socket = flood.inbox, .events = ZMQ_POLLIN},
                                {.fd = orders, .events = ZMQ_POLLIN}};

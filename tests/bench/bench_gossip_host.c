@@ -29,6 +29,8 @@ static int open_host(struct host *host) {
                                  .seed_count = host->self == 0 ? 0 : 1};
     memcpy(core.name, key->host, sizeof core.name);
     memcpy(core.address, key->address, sizeof core.address);
+    // As the agents' fabric has it: the rows run over one overlay.
+    snprintf(core.rack, sizeof core.rack, "leaf%u", host->self / shared->per_leaf);
     struct error error;
     struct curve_keys fleet = {.keys = shared->keys, .count = shared->hosts};
     struct gossip_zmq_config config = {.curve = true, .fleet = &fleet};
@@ -62,6 +64,9 @@ static void note_overlay(const struct host *host) {
 
 // Ready: every member is known and alive, and every neighbour is connected.
 static void check_ready(struct host *host) {
+    if (host->ready) {
+        return;
+    }
     struct gossip_zmq_stats stats;
     const char *addresses[BENCH_NEIGHBOURS_MAX];
     gossip_zmq_stats(host->carrier, &stats);
@@ -71,12 +76,9 @@ static void check_ready(struct host *host) {
     for (uint32_t i = 0; i < gossip_member_count(host->core); i++) {
         alive += gossip_member_at(host->core, i, &member) && member.state == GOSSIP_ALIVE;
     }
-    // While all live: at the end, who sees others leave first would note an overlay with holes.
-    if (alive == host->shared->hosts) {
-        note_overlay(host);
-    }
-    if (!host->ready && alive == host->shared->hosts && stats.connections >= neighbours) {
+    if (alive == host->shared->hosts && stats.connections >= neighbours) {
         host->ready = true;
+        note_overlay(host);
         atomic_fetch_add(&host->shared->ready, 1);
     }
 }
@@ -90,7 +92,7 @@ static void note_changes(struct host *host) {
             continue;
         }
         memcpy(&event, change.value, sizeof event);
-        if (event < host->shared->events) {
+        if (event < BENCH_EVENTS_MAX) {
             uint64_t unseen = 0;
             atomic_compare_exchange_strong(&host->shared->seen_at_ns[event][host->self], &unseen,
                                            bench_now_ns());
@@ -106,9 +108,8 @@ static bool obey(struct host *host, int orders) {
     }
     char value[BENCH_VALUE_SIZE] = {0};
     memcpy(value, &event, sizeof event);
-    uint64_t now_ns = bench_now_ns();
-    atomic_store(&host->shared->put_at_ns[event], now_ns);
-    if (gossip_put(host->core, now_ns, GOSSIP_TABLE_HOST, "bench", value, sizeof value) != 0) {
+    if (gossip_put(host->core, bench_now_ns(), GOSSIP_TABLE_HOST, "bench", value, sizeof value) !=
+        0) {
         fprintf(stderr, "bench_gossip: %s: put refused\n", host->shared->keys[host->self].host);
     }
     return true;
