@@ -11,6 +11,14 @@ if(TARGET sim)
     COMMAND ${CMAKE_CURRENT_LIST_DIR}/../unit/test_sim_run $<TARGET_FILE:srv6-sim> ${CMAKE_CURRENT_LIST_DIR}/..)
   set_tests_properties(test_sim_run PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
 
+  add_test(NAME test_sim_gossip
+    COMMAND ${CMAKE_CURRENT_LIST_DIR}/../unit/test_sim_gossip $<TARGET_FILE:srv6-sim>)
+  set_tests_properties(test_sim_gossip PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
+  # The fleet of 10,240 hosts: about ten seconds of processor time, ten times that with sanitizers.
+  add_test(NAME test_sim_gossip_large
+    COMMAND ${CMAKE_CURRENT_LIST_DIR}/../unit/test_sim_gossip $<TARGET_FILE:srv6-sim> large)
+  set_tests_properties(test_sim_gossip_large PROPERTIES LABELS "property;large" TIMEOUT 400 SKIP_RETURN_CODE 77)
+
   # Scenarios with golden traces. Those with 128 agents need about 20 s of processor time each: `ctest -LE large` leaves
   # them out.
   set(scenarios adaptive-cut adaptive-half-link agent-killed cut-heal drain dual-plane half-link half-link-stale healthy

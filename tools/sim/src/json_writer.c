@@ -55,6 +55,16 @@ void writer_u64(struct json_writer *writer, uint64_t value) {
     fprintf(writer->out, "%" PRIu64, value);
 }
 
+void writer_null(struct json_writer *writer) {
+    begin_value(writer);
+    fputs("null", writer->out);
+}
+
+void writer_bool(struct json_writer *writer, bool value) {
+    begin_value(writer);
+    fputs(value ? "true" : "false", writer->out);
+}
+
 void writer_real(struct json_writer *writer, double value) {
     assert(isfinite(value));
     begin_value(writer);

@@ -19,6 +19,8 @@ void writer_close(struct json_writer *writer, char bracket); // '}' or ']'
 void writer_key(struct json_writer *writer, const char *key);
 void writer_text(struct json_writer *writer, const char *text); // UTF-8
 void writer_u64(struct json_writer *writer, uint64_t value);
+void writer_null(struct json_writer *writer);
+void writer_bool(struct json_writer *writer, bool value);
 void writer_real(struct json_writer *writer, double value); // finite; 15 significant digits
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "figure_command.h"
+#include "gossip_command.h"
 #include "inputs.h"
 #include "plan_command.h"
 #include "run_command.h"
@@ -14,6 +15,7 @@ static const char usage[] = "usage: srv6-sim COMMAND [OPTION]...\n"
                             "  plan    the paths of every flow of a job, and their score\n"
                             "  run     a scenario in virtual time, with the real agents\n"
                             "  figure  the paper's figures 1b, 1c and 2a\n"
+                            "  gossip  how fast an event is known to thousands of hosts\n"
                             "\n"
                             "srv6-sim COMMAND --help says more.\n";
 
@@ -24,6 +26,7 @@ static const struct {
     {"plan", plan_command},
     {"run", run_command},
     {"figure", figure_command},
+    {"gossip", gossip_command},
 };
 
 int main(int argc, char **argv) {

@@ -3,19 +3,46 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "inputs.h"
 #include "tool/tool.h"
 
-int options_seed(const char *usage, const char *text, uint64_t *seed) {
+static bool parse_whole(const char *text, uint64_t *value) {
     errno = 0;
-    uint64_t value = strtoull(text, NULL, 10);
-    if (text[0] == '\0' || strspn(text, "0123456789") != strlen(text) || errno != 0) {
+    *value = strtoull(text, NULL, 10);
+    return text[0] != '\0' && strspn(text, "0123456789") == strlen(text) && errno == 0;
+}
+
+int options_seed(const char *usage, const char *text, uint64_t *seed) {
+    uint64_t value;
+    if (!parse_whole(text, &value)) {
         return tool_usage_error(SIM_NAME, usage, "--seed: %s is no whole number below 2^64", text);
     }
     *seed = value;
+    return GO_ON;
+}
+
+int options_count(const char *usage, const char *name, const char *text, const uint32_t limits[2],
+                  uint32_t *count) {
+    uint64_t value;
+    if (!parse_whole(text, &value) || value < limits[0] || value > limits[1]) {
+        return tool_usage_error(SIM_NAME, usage, "%s: %s is no whole number from %u to %u", name,
+                                text, limits[0], limits[1]);
+    }
+    *count = (uint32_t)value;
+    return GO_ON;
+}
+
+int options_share(const char *usage, const char *name, const char *text, double *share) {
+    char *end;
+    double value = strtod(text, &end);
+    if (text[0] == '\0' || *end != '\0' || !(value >= 0 && value <= 1)) {
+        return tool_usage_error(SIM_NAME, usage, "%s: %s is no share from 0 to 1", name, text);
+    }
+    *share = value;
     return GO_ON;
 }
 

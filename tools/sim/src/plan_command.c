@@ -74,16 +74,6 @@ static int take_job(struct plan_options *options, const char *file) {
     return GO_ON;
 }
 
-static int take_share(struct plan_options *options, const char *text) {
-    char *end;
-    double share = strtod(text, &end);
-    if (text[0] == '\0' || *end != '\0' || !(share >= 0 && share <= 1)) {
-        return tool_usage_error(SIM_NAME, usage, "--stale: %s is no share from 0 to 1", text);
-    }
-    options->stale = share;
-    return GO_ON;
-}
-
 static int take_option(struct plan_options *options, int option, char **argv) {
     switch (option) {
     case OPTION_FABRIC:
@@ -101,7 +91,7 @@ static int take_option(struct plan_options *options, int option, char **argv) {
         options->host = optarg;
         return GO_ON;
     case OPTION_STALE:
-        return take_share(options, optarg);
+        return options_share(usage, "--stale", optarg, &options->stale);
     case OPTION_SEED:
         options->seeded = true;
         return options_seed(usage, optarg, &options->seed);
