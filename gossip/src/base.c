@@ -110,6 +110,10 @@ static struct origin *copy_origin(struct gossip *gossip, const struct origin *fr
     origin->rate_tokens = RATE_BURST;
     origin->state_change = (struct change){.kind = GOSSIP_MEMBER_STATE, .origin = origin};
     origin->duplicate_change = (struct change){.kind = GOSSIP_ALARM_DUPLICATE, .origin = origin};
+    origin->forged_change = (struct change){.kind = GOSSIP_ALARM_FORGED, .origin = origin};
+    origin->version_change = (struct change){.kind = GOSSIP_ALARM_VERSION, .origin = origin};
+    origin->forged_count = 0;
+    origin->forged_at_ns = origin->forged_alarm_at_ns = 0;
     return origin;
 }
 
@@ -203,6 +207,9 @@ static int hide(struct gossip *gossip, const struct origin *from) {
     }
     uint32_t bucket = origin_bucket(from->name);
     gossip->digest[bucket] ^= from->digest_term;
+    if (from->speaks != 0) {
+        gossip->speakers[from->speaks - GOSSIP_PROTOCOL_MIN]--;
+    }
     pass_over(gossip, from);
     return 0;
 }
@@ -235,6 +242,7 @@ int base_open(struct gossip *gossip) {
     }
     gossip->hash_seed = base->hash_seed; // so that hashes may be copied
     memcpy(gossip->digest, base->digest, sizeof gossip->digest);
+    memcpy(gossip->speakers, base->speakers, sizeof gossip->speakers);
     // A base that told nobody of itself is not a member.
     bool silent = base->self->life.incarnation == 0;
     int error = silent ? hide(gossip, base->self) : 0;

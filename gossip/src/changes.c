@@ -38,10 +38,11 @@ static void describe_record(struct gossip *gossip, struct record *record,
     }
 }
 
-// Some changes have no news for the consumer: the core's own table, a state that is what was told.
+// Some changes have no news for the consumer: the core's own table, tables of newer versions.
 static bool is_news(const struct change *change) {
     if (change->kind == GOSSIP_RECORD) {
-        return change->record->table != GOSSIP_TABLE_CORE;
+        return change->record->table != GOSSIP_TABLE_CORE &&
+               change->record->table < GOSSIP_TABLE_COUNT;
     }
     return true;
 }

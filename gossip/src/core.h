@@ -2,7 +2,9 @@
 // What the files of the core share. Each file owns the functions under its name; gossip.c tells the
 // story in which they are called.
 //
-//   store     origins, their records, the rule of merging            (who wrote what)
+//   store     origins and their records                              (who wrote what)
+//   state     the hash of what an origin holds, signatures of it
+//   merge     the rule of merging: nothing is applied that is not proved
 //   changes   what the consumer has not taken yet
 //   outbox    messages that the carrier has not taken yet
 //   base      what another core knew, shared until there is something to change in it
@@ -28,16 +30,17 @@
 #define OUTBID_MAX 4  // nonces of our own name that are remembered
 #define VOTERS_MAX 64 // kept per member; a quorum needs 3
 #define QUORUM 3
-#define WINDOW 64 // out-of-order seqs that are remembered
 #define PUSH_BATCH_BYTES 16384
 #define DATA_BATCH_BYTES 65536
 #define OUTBOX_MESSAGES_MAX 65536
 #define OUTBOX_BYTES_MAX (64U << 20)
-#define ORIGIN_BYTES_MAX (16U << 20)
 #define RATE_RECORDS_PER_S 2000 // pushed by one origin; more is left to repair
 #define RATE_BURST 16384
 #define SERVE_BYTES_PER_S (32U << 20) // repair data to others
 #define SERVE_BURST (8U << 20)
+#define FORGED_PER_S 16 // parts that are verified in vain for one sender; more are not looked at
+#define FORGED_BURST 64
+#define PROTOCOLS 8 // versions that are told apart, from GOSSIP_PROTOCOL_MIN on
 
 #define LINGER_NS (2 * NS_PER_S)       // old neighbours, make before break
 #define LATE_NS (20 * NS_PER_MS)       // a tick later than that: we were not scheduled
@@ -51,7 +54,9 @@
 #define FIRST_WORD_NS NS_PER_S       // a new neighbour's connection may take that long
 #define LONE_VOTE_NS NS_PER_S        // a vote below quorum is refuted after that
 #define LONE_VOTE_MAX_NS (60 * NS_PER_S)
-#define OLD_VOTE_NS (3 * NS_PER_S) // what nobody refuted for so long is believed
+#define FORGED_ALARM_NS (60 * NS_PER_S)
+#define RIVAL_GONE_NS (10 * NS_PER_S) // before a muted host takes its name back
+#define OLD_VOTE_NS (3 * NS_PER_S)    // what nobody refuted for so long is believed
 
 struct gossip;
 struct origin;
@@ -67,19 +72,27 @@ struct change {
 
 struct record {
     struct record *hash_next;
-    struct record *prev, *next; // by seq; leftovers are in no order
+    struct record *prev, *next; // by seq
     struct origin *origin;
     struct change change;
-    uint64_t hash, seq, at_ns;
+    uint64_t hash, seq, at_ns, mark;
+    uint8_t leaf[HASH_SIZE];    // of table, key, seq and value: state.c
     uint8_t *value;             // owned; NULL: tombstone
     uint32_t value_size, place; // place: index in origin->records
     uint32_t hop;
     enum gossip_table table;
-    bool leftover; // of an earlier life or before a reset; visible until the new state reached the
-                   // floor
-    bool gone;     // out of the store, but its change was not taken yet
+    bool gone; // out of the store, but its change was not taken yet
     uint8_t key_size;
     char key[]; // terminated
+};
+
+// A record that is about to be set. Whatever can fail, has failed or not when it is made.
+struct draft {
+    struct wire_record from;
+    uint8_t leaf[HASH_SIZE];
+    struct record *record; // NULL: the key is not there yet
+    struct record *fresh;  // owned until it is in the store
+    uint8_t *value;        // owned
 };
 
 struct ring_entry {
@@ -95,7 +108,9 @@ struct origin {
     char name[NAME_SIZE], address[GOSSIP_ADDRESS_SIZE], rack[NAME_SIZE];
     uint64_t hash, ring_key[RINGS_MAX];
     struct life life; // incarnation 0: only its name is known
-    uint64_t complete, window, floor, have_max;
+    uint64_t complete, floor;
+    uint8_t proof[PROOF_SIZE_MAX]; // of the state at `complete`; the own one: at pushed_seq
+    uint8_t proof_size;
     struct life want_life; // somebody has that much of it
     uint64_t want_complete;
     uint32_t want_tries;
@@ -103,9 +118,8 @@ struct origin {
     bool listed, quarantined, member, in_rings, order_dirty, summary_due;
     struct record *first, *last; // by seq
     struct record **records;
-    uint32_t record_count, record_capacity, tombstone_count, leftover_count;
-    uint64_t collected_floor;
-    size_t bytes;
+    uint32_t record_count, record_capacity, tombstone_count;
+    size_t bytes; // of keys and values
     uint64_t digest_term, mark;
     // rate of pushes
     uint64_t rate_at_ns;
@@ -117,7 +131,13 @@ struct origin {
     uint32_t voter_count, voter_capacity;
     bool voted; // in gossip->voted
     uint32_t alarmed[2];
-    struct change state_change, duplicate_change;
+    // what it passed on that was not proved
+    uint64_t forged_at_ns, forged_alarm_at_ns; // 0: no alarm yet
+    uint32_t forged_count;                     // forgets FORGED_PER_S
+    uint32_t protocol_min, protocol_max;
+    bool mute_told; // GOSSIP_ALARM_VERSION
+    uint8_t speaks; // counted in gossip->speakers, as this version; 0: not
+    struct change state_change, duplicate_change, forged_change, version_change;
 };
 
 struct peer {
@@ -196,7 +216,11 @@ struct gossip {
     enum own_phase phase;
     uint64_t listen_until_ns;
     uint64_t next_seq, pushed_seq;
-    struct life heard_self;             // highest life of our name that was heard
+    struct life heard_self;             // highest proved life of our name
+    struct life hearsay_self;           // that somebody named, and we asked for
+    bool rival_left;                    // heard_self said goodbye
+    uint64_t rival_complete;            // how much of heard_self was proved
+    uint64_t rival_gone_at_ns;          // since when it is dead or left; 0: it is not
     uint32_t outbid_nonces[OUTBID_MAX]; // whose lives we have outbid while running, newest last
     uint32_t outbid_count;
     bool proved_duplicate, answered;
@@ -207,6 +231,19 @@ struct gossip {
     size_t batch_message, batch_list;
     uint32_t batch_parts;
     const char *push_except; // sender of the event; borrowed during it
+
+    // merge
+    struct draft *drafts; // of the part that is being looked at
+    const struct draft **draft_order;
+    uint32_t draft_capacity;
+    const struct wire_envelope *envelope; // of the event; borrowed during it
+    uint64_t forged_at_ns;                // of senders who are no members
+    uint32_t forged_count;
+    uint8_t own_key[GOSSIP_PUBLIC_KEY_SIZE]; // that signed the own state; zeros: none
+
+    // versions
+    uint32_t speakers[PROTOCOLS]; // live members by the highest version that they know
+    uint32_t answer_version;      // of answers to the sender of the event
 
     // repair
     struct origin **summary; // changed since the last ping
@@ -241,16 +278,47 @@ bool origins_append(struct origin ***list, uint32_t *count, uint32_t *capacity,
                     struct origin *origin);
 struct record *store_find(const struct gossip *gossip, const struct origin *origin,
                           enum gossip_table table, const char *key, size_t key_size);
-// Sets a key to a value (NULL: tombstone) at seq, which must be new. -ENOSPC, -ENOMEM.
+// Sets a key to a value (NULL: tombstone) at a seq beyond all others. -ENOSPC, -ENOMEM.
 int store_set(struct gossip *gossip, struct origin *origin, const struct wire_record *record,
               uint32_t hop);
+// The same in two steps. The first fills in the draft of a record (draft->from, leaf, record), for
+// one of `count` that are to be set: 0 or -ENOMEM, then nothing is left to discard.
+int store_reserve(struct origin *origin, uint32_t count);
+int store_draft(struct gossip *gossip, struct origin *origin, struct draft *draft);
+void store_apply(struct gossip *gossip, struct origin *origin, struct draft *draft, uint32_t hop);
+void store_discard(struct draft *draft);
+void store_renumber(struct record *record, uint64_t seq); // leaves the order to the caller
+void store_move_last(struct record *record);              // in the order of seq
 void store_remove(struct gossip *gossip, struct record *record);
 void store_bury(struct gossip *gossip); // frees what is gone and taken
 // Gives a copied origin the records of the base's. -ENOMEM: some; store_uncopy takes them back.
 int store_copy_records(struct gossip *gossip, struct origin *origin, const struct origin *from);
 void store_uncopy(struct gossip *gossip, struct origin *origin);
-// Takes a record out of the seq order: it belongs to a state that is being replaced.
-void store_leave_over(struct record *record);
+// The first record beyond, or NULL.
+struct record *store_after(const struct origin *origin, uint64_t seq);
+// Writes the records beyond a seq; their count.
+uint32_t store_write(struct mp_writer *writer, const struct origin *origin, uint64_t from);
+
+// ---- state.c
+// A state as it would be: what remains of an origin's records (NULL: of none) up to `from`, then
+// the drafts. Tombstones up to `floor` do not remain, nor do records that bear the mark.
+struct next_state {
+    const struct origin *origin;
+    uint64_t from, floor, mark;
+    const struct draft *drafts;
+    uint32_t draft_count;
+};
+#define NO_MARK UINT64_MAX
+void state_leaf(const struct wire_record *record, uint8_t leaf[HASH_SIZE]);
+bool state_keeps(const struct next_state *next, const struct record *record);
+void state_hash(const struct next_state *next, uint8_t hash[HASH_SIZE]);
+// Proves that the state at part->to (origin, life, floor) has this hash; the proof's size.
+uint8_t state_prove(const struct gossip_signing *signing, const struct wire_part *part,
+                    const uint8_t hash[HASH_SIZE], uint8_t proof[PROOF_SIZE_MAX]);
+// Whether we have the key that this part says it is proved with. Any part is, without keys.
+bool state_key_is_known(const struct gossip_signing *signing, const struct wire_part *part);
+bool state_is_proved(const struct gossip_signing *signing, const struct wire_part *part,
+                     const uint8_t hash[HASH_SIZE]);
 
 // ---- base.c
 int base_check(const struct gossip_config *config, struct error *error); // -EINVAL
@@ -267,16 +335,21 @@ const struct origin *members_at(const struct gossip *gossip, uint32_t index,
                                 const struct gossip **holder);
 
 // ---- merge.c
-enum merge_result { MERGE_APPLIED, MERGE_DUPLICATE, MERGE_DROPPED };
-// Whether a part of this life may be merged: 0, -ESTALE (older or quarantined), -EAGAIN (a gap: ask
-// for it).
-int merge_begin(struct gossip *gossip, struct origin *origin, const struct wire_part *part);
-enum merge_result merge_record(struct gossip *gossip, struct origin *origin,
-                               const struct wire_part *part, const struct wire_record *record);
-void merge_end(struct gossip *gossip, struct origin *origin, const struct wire_part *part,
-               bool whole); // whole: no record of the part was dropped
-void merge_collect(struct gossip *gossip, struct origin *origin); // tombstones below the floor
+enum merge_result {
+    MERGE_NEW,       // brings us further
+    MERGE_DUPLICATE, // we have that
+    MERGE_STALE,     // of an earlier life, or quarantined
+    MERGE_GAP,       // something is missing in between: ask for it
+    MERGE_REFUSED,   // not proved, or beyond the quota; counted
+};
+enum merge_result merge_look(const struct origin *origin, const struct wire_part *part);
+// Applies a part as a whole (MERGE_NEW) or changes nothing.
+enum merge_result merge_part(struct gossip *gossip, struct origin *origin,
+                             const struct wire_part *part);
+// A part of our own name that we did not write: tells own.c of the life that it proves.
+enum merge_result merge_own(struct gossip *gossip, const struct wire_part *part);
 void merge_quarantine(struct gossip *gossip, struct origin *origin);
+void merge_fini(struct gossip *gossip);
 
 // ---- changes.c
 void change_add(struct gossip *gossip, struct change *change);
@@ -288,7 +361,10 @@ struct buffer *buffer_take(struct mp_writer *writer);
 void buffer_release(struct buffer *buffer);
 void outbox_add(struct gossip *gossip, const char *address, struct buffer *buffer);
 void outbox_fini(struct gossip *gossip);
+// In the version in which the sender of the event is answered; other messages say theirs.
 void outbox_open(struct gossip *gossip, struct mp_writer *writer, size_t *message);
+void outbox_open_in(struct gossip *gossip, uint32_t version, struct mp_writer *writer,
+                    size_t *message);
 void outbox_close(struct gossip *gossip, struct mp_writer *writer, size_t message,
                   uint32_t sections, const char *address);
 
@@ -308,6 +384,11 @@ bool members_add_vote(struct gossip *gossip, struct origin *target, struct recor
 const struct record *members_vote(const struct origin *target, const struct origin *voter,
                                   struct core_suspect *vote);
 bool member_is_live(const struct origin *origin);
+// Whether there is a protocol version that it and we know.
+bool member_speaks(const struct gossip *gossip, const struct origin *origin);
+uint32_t members_version(const struct gossip *gossip); // that is spoken now
+// Whether those who watch our name hold this life of it, another host's, for dead.
+bool members_hold_dead(const struct gossip *gossip, struct life life);
 uint32_t members_needed_votes(const struct gossip *gossip, const struct origin *origin);
 
 // ---- overlay.c
@@ -343,8 +424,12 @@ int own_init(struct gossip *gossip); // or goes on with the life that the base k
 int own_set(struct gossip *gossip, enum gossip_table table, const char *key, const void *value,
             size_t size);
 int own_write_self(struct gossip *gossip, bool left);
-void own_claim(struct gossip *gossip);                   // a life above all that was heard
-void own_heard(struct gossip *gossip, struct life life); // somebody named a life of ours
+void own_claim(struct gossip *gossip); // a life above all that was proved
+void own_seal(struct gossip *gossip);  // proves the own state as it is
+void own_set_signing(struct gossip *gossip, const struct gossip_signing *signing);
+// Somebody names a life of ours: only who proves it counts, so he is asked.
+void own_hearsay(struct gossip *gossip, struct life life, uint64_t complete, const char *address);
+void own_proved(struct gossip *gossip, const struct wire_part *part, bool left);
 void own_tick(struct gossip *gossip);
 void own_collect(struct gossip *gossip, uint64_t age_ns); // tombstones
 

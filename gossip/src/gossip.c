@@ -40,6 +40,15 @@ static int check_config(const struct gossip_config *config, struct error *error)
         return error_set(error, -EINVAL, "gossip: %u seeds; at most %d", config->seed_count,
                          SEEDS_MAX);
     }
+    if (config->last_incarnation >= INCARNATION_MAX - 1) {
+        return error_set(error, -EINVAL, "gossip: %s: incarnation %u cannot be outbid",
+                         config->name, config->last_incarnation);
+    }
+    if (config->protocol_max != 0 && (config->protocol_max < GOSSIP_PROTOCOL_MIN ||
+                                      config->protocol_max >= GOSSIP_PROTOCOL_MIN + PROTOCOLS)) {
+        return error_set(error, -EINVAL, "gossip: %s: protocol version %u is not known",
+                         config->name, config->protocol_max);
+    }
     for (uint32_t i = 0; i < config->seed_count; i++) {
         if (!is_text(config->seeds[i], GOSSIP_ADDRESS_SIZE, false)) {
             return error_set(error, -EINVAL, "gossip: seed %u: address is empty or too long", i);
@@ -50,6 +59,7 @@ static int check_config(const struct gossip_config *config, struct error *error)
 
 static void fill_defaults(struct gossip_config *config) {
     config->neighbours = (uint32_t)or_default(config->neighbours, GOSSIP_NEIGHBOURS);
+    config->protocol_max = (uint32_t)or_default(config->protocol_max, GOSSIP_PROTOCOL_VERSION);
     config->ping_interval_ns = or_default(config->ping_interval_ns, 50 * NS_PER_MS);
     config->ping_timeout_ns = or_default(config->ping_timeout_ns, 150 * NS_PER_MS);
     config->dead_after_ns = or_default(config->dead_after_ns, 250 * NS_PER_MS);
@@ -124,6 +134,7 @@ void gossip_close(struct gossip *gossip) {
     }
     outbox_fini(gossip);
     store_fini(gossip);
+    merge_fini(gossip);
     base_fini(gossip);
     for (uint32_t z = 0; z < gossip->ring_count; z++) {
         free(gossip->rings[z]);
@@ -143,6 +154,7 @@ static void begin(struct gossip *gossip, uint64_t now_ns, const char *sender) {
     store_bury(gossip);
     watch_time(gossip, now_ns);
     gossip->push_except = sender;
+    gossip->answer_version = members_version(gossip);
 }
 
 // What an event led to: judge, answer, tell.
@@ -158,6 +170,7 @@ static void finish(struct gossip *gossip) {
     push_flush(gossip, gossip->push_except);
     push_own(gossip);
     gossip->push_except = NULL;
+    gossip->envelope = NULL;
 }
 
 static void receive_section(struct gossip *gossip, const struct wire_envelope *envelope,
@@ -192,6 +205,10 @@ static void receive_section(struct gossip *gossip, const struct wire_envelope *e
 void gossip_receive(struct gossip *gossip, uint64_t now_ns, const char *sender, const void *bytes,
                     size_t size) {
     struct wire_envelope envelope;
+    if (wire_version(bytes, size) > gossip->config.protocol_max) {
+        gossip->stats.dropped_version++;
+        return;
+    }
     int error = wire_check(bytes, size, &envelope);
     if (error != 0) {
         gossip->stats.dropped_version += error == -EPROTONOSUPPORT;
@@ -204,6 +221,10 @@ void gossip_receive(struct gossip *gossip, uint64_t now_ns, const char *sender, 
         return;
     }
     begin(gossip, now_ns, envelope.address);
+    gossip->envelope = &envelope;
+    if (envelope.version < gossip->answer_version) { // a newcomer that knows no other
+        gossip->answer_version = envelope.version;
+    }
     gossip->stats.messages_received++;
     gossip->stats.bytes_received += size;
     watch_heard(gossip, &envelope);
@@ -247,7 +268,6 @@ void gossip_peer_behind(struct gossip *gossip, uint64_t now_ns, const char *addr
 
 void gossip_introduce(struct gossip *gossip, uint64_t now_ns, const char *address) {
     begin(gossip, now_ns, NULL);
-    push_own(gossip);
     serve_own(gossip, address);
     finish(gossip);
 }
@@ -270,6 +290,7 @@ void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
     watch_check(gossip);
     if (is_due(gossip, &gossip->ping_at_ns, gossip->config.ping_interval_ns)) {
         if (gossip->phase == OWN_ACTIVE || gossip->phase == OWN_LEFT) {
+            push_own(gossip); // nobody needs to ask for what a ping names
             repair_ping(gossip);
         }
         repair_behind(gossip);
@@ -323,6 +344,13 @@ int gossip_delete(struct gossip *gossip, uint64_t now_ns, enum gossip_table tabl
     store_bury(gossip);
     watch_time(gossip, now_ns);
     return own_set(gossip, table, key, NULL, 0);
+}
+
+void gossip_set_signing(struct gossip *gossip, uint64_t now_ns,
+                        const struct gossip_signing *signing) {
+    begin(gossip, now_ns, NULL);
+    own_set_signing(gossip, signing);
+    finish(gossip);
 }
 
 void gossip_leave(struct gossip *gossip, uint64_t now_ns) {

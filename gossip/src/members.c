@@ -23,6 +23,49 @@ static void note_votes(struct gossip *gossip, struct origin *origin) {
     }
 }
 
+// ---- versions: a member speaks the highest one that all live members know
+
+bool member_speaks(const struct gossip *gossip, const struct origin *origin) {
+    return origin->protocol_max >= GOSSIP_PROTOCOL_MIN &&
+           origin->protocol_min <= gossip->config.protocol_max;
+}
+
+static void count_speaker(struct gossip *gossip, struct origin *origin) {
+    uint32_t speaks = 0;
+    if (member_is_live(origin) && member_speaks(gossip, origin)) {
+        uint32_t highest = GOSSIP_PROTOCOL_MIN + PROTOCOLS - 1;
+        speaks = origin->protocol_max < highest ? origin->protocol_max : highest;
+    }
+    if (origin->speaks != 0) {
+        gossip->speakers[origin->speaks - GOSSIP_PROTOCOL_MIN]--;
+    }
+    if (speaks != 0) {
+        gossip->speakers[speaks - GOSSIP_PROTOCOL_MIN]++;
+    }
+    origin->speaks = (uint8_t)speaks;
+}
+
+uint32_t members_version(const struct gossip *gossip) {
+    uint32_t lowest = 0;
+    uint32_t speakers = 0;
+    for (uint32_t i = 0; i < PROTOCOLS; i++) {
+        lowest = speakers == 0 ? GOSSIP_PROTOCOL_MIN + i : lowest;
+        speakers += gossip->speakers[i];
+    }
+    bool alone = speakers <= 1; // nobody knows what those speak whom we shall meet
+    return alone                                  ? GOSSIP_PROTOCOL_MIN
+           : lowest < gossip->config.protocol_max ? lowest
+                                                  : gossip->config.protocol_max;
+}
+
+static void check_version(struct gossip *gossip, struct origin *origin) {
+    bool speaks = member_speaks(gossip, origin);
+    if (!speaks && !origin->mute_told) {
+        change_add(gossip, &origin->version_change);
+    }
+    origin->mute_told = !speaks;
+}
+
 // The one place where a state changes.
 static void set_state(struct gossip *gossip, struct origin *origin, enum gossip_state state) {
     bool told = origin->member && origin->state == state && origin->in_rings;
@@ -34,6 +77,7 @@ static void set_state(struct gossip *gossip, struct origin *origin, enum gossip_
         overlay_remove(gossip, origin);
         gossip->dead_dirty = gossip->dead_dirty || state == GOSSIP_DEAD;
     }
+    count_speaker(gossip, origin);
     note_votes(gossip, origin);
     gossip->votes_dirty = true;
     if (!told && origin != gossip->self) {
@@ -84,6 +128,7 @@ void members_drop(struct gossip *gossip, struct origin *origin) {
     memmove(&gossip->members[at], &gossip->members[at + 1],
             (gossip->member_count - at) * sizeof(struct origin *));
     origin->member = false;
+    count_speaker(gossip, origin);
     gossip->overlay_dirty = true;
 }
 
@@ -102,6 +147,9 @@ static void set_self(struct gossip *gossip, struct record *record) {
     }
     memcpy(origin->rack, self.rack, sizeof origin->rack);
     memcpy(origin->address, self.address, sizeof origin->address);
+    origin->protocol_min = self.protocol_min;
+    origin->protocol_max = self.protocol_max;
+    check_version(gossip, origin);
     overlay_keys(gossip, origin);
     gossip->overlay_dirty = true;
     enum gossip_state state = origin->state;
@@ -259,6 +307,20 @@ static bool quorum_stands(const struct gossip *gossip, const struct origin *orig
     return votes >= clamp_needed(remaining);
 }
 
+bool members_hold_dead(const struct gossip *gossip, struct life life) {
+    const struct origin *self = gossip->self;
+    uint32_t others = gossip->ring_size - (self->in_rings ? 1 : 0);
+    uint32_t votes = 0;
+    for (uint32_t i = 0; i < self->voter_count; i++) {
+        const struct record *record = self->voters[i];
+        struct core_suspect vote;
+        votes += record->origin->state == GOSSIP_ALIVE &&
+                 core_suspect_decode(record->value, record->value_size, &vote) && vote.dead &&
+                 life_compare(vote.life, life) == 0;
+    }
+    return others > 0 && votes >= clamp_needed(others);
+}
+
 static void evaluate(struct gossip *gossip, struct origin *origin) {
     bool stands = origin->voter_count > 0 && quorum_stands(gossip, origin);
     if (stands && origin->state == GOSSIP_ALIVE) {
@@ -306,7 +368,6 @@ uint64_t members_deadline_ns(const struct gossip *gossip) {
 static void age(struct gossip *gossip, struct origin *origin) {
     bool over = origin->state == GOSSIP_DEAD || origin->state == GOSSIP_LEFT;
     uint64_t age_ns = gossip->now_ns - origin->state_at_ns;
-    merge_collect(gossip, origin);
     if (origin->life.incarnation == 0) {
         origin_forget(gossip, origin);
     } else if (over && !origin->quarantined && age_ns >= gossip->config.serve_dead_ns) {

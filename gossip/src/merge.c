@@ -1,165 +1,289 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rule of merging. A replica of an origin is (life, complete, window, records):
+// The rule of merging. A replica of an origin is (life, complete, floor, records, proof): exactly
+// what the owner had written when it had written `complete`, as its proof says. A part of it
 //
-//   * a higher life replaces the whole origin. Records of the earlier life stay visible as
-//   leftovers
-//     until the new one has reached its floor (what the owner wrote when it claimed that life), so
-//     that a refutation does not make facts blink;
-//   * within a life a seq is applied once: `complete` says that everything up to it is here or was
-//     overwritten, `window` remembers up to 64 single seqs beyond;
-//   * who has less than the floor may hold records whose tombstones were collected: it starts from
-//     nothing, and what it does not hear of again until the floor is gone.
+//   * is nothing new when its life is earlier or it ends where we are;
+//   * is a gap when it begins beyond where we are, or when tombstones were collected (floor) that
+//   we
+//     never saw: then only the whole state (from 0) helps. So is a later life that does not begin
+//     at 0;
+//   * else is put in the place of all that we hold beyond its `from`, on trial: only if the state
+//     that results is the one that the owner signed, it is done, at once and whole. Records of an
+//     earlier life stay until then, so that a refutation does not make facts blink.
+//
+// Since nothing is passed on that was not merged, who sends us parts that are not proved is broken
+// or lies. What it sends costs us a hash and a signature each time, so it gets few tries a second.
 #include "core.h"
 
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-static void leave_all_over(struct origin *origin, uint64_t up_to_seq) {
-    for (uint32_t i = 0; i < origin->record_count; i++) {
-        if (origin->records[i]->seq <= up_to_seq) {
-            store_leave_over(origin->records[i]);
-        }
-    }
-    origin->complete = 0;
-    origin->window = 0;
-}
-
-static void drop_leftovers(struct gossip *gossip, struct origin *origin) {
-    for (uint32_t i = origin->record_count; i-- > 0 && origin->leftover_count > 0;) {
-        if (origin->records[i]->leftover) {
-            store_remove(gossip, origin->records[i]);
-        }
-    }
-}
-
-static bool starts_from_nothing(const struct wire_part *part) {
-    if (part->to > 0) {
-        return part->from == 0;
-    }
-    struct mp_reader reader = part->records;
-    struct wire_record first;
-    if (part->record_count == 0) {
-        return false;
-    }
-    wire_next_record(&reader, &first);
-    return first.seq <= WINDOW;
-}
-
-static void adopt(struct gossip *gossip, struct origin *origin, const struct wire_part *part) {
-    leave_all_over(origin, UINT64_MAX);
-    origin->life = part->life;
-    origin->floor = part->floor;
-    origin->have_max = 0;
-    origin->quarantined = false;
-    members_new_life(gossip, origin);
-}
-
-static void raise_floor(struct origin *origin, uint64_t floor) {
-    if (floor <= origin->floor) {
-        return;
-    }
-    origin->floor = floor;
-    if (origin->complete < floor && (origin->complete > 0 || origin->window != 0)) {
-        leave_all_over(origin, origin->complete);
-    }
-}
-
-int merge_begin(struct gossip *gossip, struct origin *origin, const struct wire_part *part) {
+enum merge_result merge_look(const struct origin *origin, const struct wire_part *part) {
     int order = origin->life.incarnation == 0 ? 1 : life_compare(part->life, origin->life);
     if (order < 0 || (order == 0 && origin->quarantined)) {
-        gossip->stats.records_stale += part->record_count;
-        return -ESTALE;
+        return MERGE_STALE;
     }
-    if (order > 0 && !starts_from_nothing(part)) {
-        return -EAGAIN;
-    }
-    if (order > 0) {
-        adopt(gossip, origin, part);
-    }
-    raise_floor(origin, part->floor);
-    uint64_t known = part->have > part->to ? part->have : part->to;
-    origin->have_max = known > origin->have_max ? known : origin->have_max;
-    return 0;
-}
-
-static bool covers(const struct origin *origin, const struct wire_part *part) {
-    return part->to > origin->complete && part->from <= origin->complete;
-}
-
-static bool is_superseded(const struct gossip *gossip, const struct origin *origin,
-                          const struct wire_record *record) {
-    const struct record *old =
-        store_find(gossip, origin, record->table, record->key.bytes, record->key.size);
-    return old != NULL && !old->leftover && old->seq >= record->seq;
-}
-
-enum merge_result merge_record(struct gossip *gossip, struct origin *origin,
-                               const struct wire_part *part, const struct wire_record *record) {
-    if (record->seq <= origin->complete) {
-        gossip->stats.records_duplicate++;
+    if (order == 0 && part->to <= origin->complete) {
         return MERGE_DUPLICATE;
     }
-    origin->have_max = record->seq > origin->have_max ? record->seq : origin->have_max;
-    uint64_t ahead = record->seq - origin->complete - 1;
-    bool in_window = ahead < WINDOW;
-    if (in_window && (origin->window >> ahead & 1) != 0) {
-        gossip->stats.records_duplicate++;
-        return MERGE_DUPLICATE;
-    }
-    if (!in_window && !covers(origin, part)) {
-        return MERGE_DROPPED;
-    }
-    bool superseded = is_superseded(gossip, origin, record);
-    int error = superseded ? 0 : store_set(gossip, origin, record, part->hop);
-    if (error == -ENOSPC && origin->leftover_count > 0) {
-        drop_leftovers(gossip, origin);
-        error = store_set(gossip, origin, record, part->hop);
-    }
-    if (error != 0) {
-        gossip->stats.dropped_quota++;
-        return MERGE_DROPPED;
-    }
-    if (in_window) {
-        origin->window |= UINT64_C(1) << ahead;
-    }
-    gossip->stats.records_applied += !superseded;
-    gossip->stats.records_duplicate += superseded;
-    return superseded ? MERGE_DUPLICATE : MERGE_APPLIED;
+    bool follows = order == 0 && part->from <= origin->complete && part->floor <= origin->complete;
+    return part->from == 0 || follows ? MERGE_NEW : MERGE_GAP;
 }
 
-static void advance(struct origin *origin, uint64_t complete) {
-    uint64_t by = complete - origin->complete;
-    origin->window = by >= WINDOW ? 0 : origin->window >> by;
-    origin->complete = complete;
+// ---- those who pass on what is not proved
+
+// How many failures count still.
+static uint32_t failures(uint32_t count, uint64_t at_ns, uint64_t now_ns) {
+    uint64_t forgotten = (now_ns - at_ns) / (NS_PER_S / FORGED_PER_S);
+    return forgotten >= count ? 0 : count - (uint32_t)forgotten;
 }
 
-void merge_end(struct gossip *gossip, struct origin *origin, const struct wire_part *part,
-               bool whole) {
-    if (whole && covers(origin, part)) {
-        advance(origin, part->to);
-    }
-    while ((origin->window & 1) != 0) {
-        advance(origin, origin->complete + 1);
-    }
-    if (origin->leftover_count > 0 && origin->complete >= origin->floor) {
-        drop_leftovers(gossip, origin);
-    }
-    origin_update_digest(gossip, origin);
+static struct origin *sending_member(struct gossip *gossip) {
+    struct origin *sender =
+        gossip->envelope == NULL ? NULL : origin_find(gossip, gossip->envelope->name);
+    return sender != NULL && sender->member ? sender : NULL;
 }
 
-void merge_collect(struct gossip *gossip, struct origin *origin) {
-    uint64_t up_to = origin->floor < origin->complete ? origin->floor : origin->complete;
-    if (origin->tombstone_count == 0 || up_to <= origin->collected_floor) {
+static bool is_worth_a_look(struct gossip *gossip) {
+    const struct origin *sender = sending_member(gossip);
+    return sender != NULL
+               ? failures(sender->forged_count, sender->forged_at_ns, gossip->now_ns) < FORGED_BURST
+               : failures(gossip->forged_count, gossip->forged_at_ns, gossip->now_ns) <
+                     FORGED_BURST;
+}
+
+static void count_failure(uint32_t *count, uint64_t *at_ns, uint64_t now_ns) {
+    uint32_t left = failures(*count, *at_ns, now_ns);
+    // Part of the time towards the next one that is forgotten must not get lost.
+    *at_ns = left == 0 ? now_ns : *at_ns + (*count - left) * (NS_PER_S / FORGED_PER_S);
+    *count = left + 1;
+}
+
+static void blame_sender(struct gossip *gossip) {
+    struct origin *sender = sending_member(gossip);
+    if (sender == NULL) { // anybody may call himself anything: all strangers share one account
+        count_failure(&gossip->forged_count, &gossip->forged_at_ns, gossip->now_ns);
         return;
     }
-    for (struct record *record = origin->first; record != NULL && record->seq <= up_to;) {
-        struct record *next = record->next;
-        if (record->value == NULL) {
+    count_failure(&sender->forged_count, &sender->forged_at_ns, gossip->now_ns);
+    if (sender->forged_alarm_at_ns == 0 ||
+        gossip->now_ns - sender->forged_alarm_at_ns >= FORGED_ALARM_NS) {
+        sender->forged_alarm_at_ns = gossip->now_ns;
+        change_add(gossip, &sender->forged_change);
+    }
+}
+
+// ---- on trial
+
+static bool reserve_drafts(struct gossip *gossip, uint32_t count) {
+    if (count <= gossip->draft_capacity) {
+        return true;
+    }
+    uint32_t capacity = 2 * count;
+    struct draft *drafts = realloc(gossip->drafts, capacity * sizeof *drafts);
+    gossip->drafts = drafts != NULL ? drafts : gossip->drafts;
+    const struct draft **order =
+        realloc((void *)gossip->draft_order, capacity * sizeof(struct draft *));
+    gossip->draft_order = order != NULL ? order : gossip->draft_order;
+    gossip->draft_capacity = drafts != NULL && order != NULL ? capacity : gossip->draft_capacity;
+    return drafts != NULL && order != NULL;
+}
+
+static int compare_keys(const void *a, const void *b) {
+    const struct wire_record *left = &(*(const struct draft *const *)a)->from;
+    const struct wire_record *right = &(*(const struct draft *const *)b)->from;
+    if (left->table != right->table) {
+        return left->table < right->table ? -1 : 1;
+    }
+    if (left->key.size != right->key.size) {
+        return left->key.size < right->key.size ? -1 : 1;
+    }
+    return memcmp(left->key.bytes, right->key.bytes, left->key.size);
+}
+
+static bool keys_are_distinct(struct gossip *gossip, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        gossip->draft_order[i] = &gossip->drafts[i];
+    }
+    qsort((void *)gossip->draft_order, count, sizeof(struct draft *), compare_keys);
+    for (uint32_t i = 1; i < count; i++) {
+        if (compare_keys(&gossip->draft_order[i - 1], &gossip->draft_order[i]) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Reads the part's records and marks those of ours that they overwrite.
+static void read_drafts(struct gossip *gossip, const struct wire_part *part,
+                        const struct next_state *next) {
+    struct mp_reader reader = part->records;
+    for (uint32_t i = 0; i < next->draft_count; i++) {
+        struct draft *draft = &gossip->drafts[i];
+        *draft = (struct draft){.value = NULL};
+        wire_next_record(&reader, &draft->from);
+        state_leaf(&draft->from, draft->leaf);
+        if (next->origin != NULL) {
+            draft->record = store_find(gossip, next->origin, draft->from.table,
+                                       draft->from.key.bytes, draft->from.key.size);
+        }
+        if (draft->record != NULL) {
+            draft->record->mark = next->mark;
+        }
+    }
+}
+
+static bool fits_quota(const struct next_state *next) {
+    uint32_t count = next->draft_count;
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < next->draft_count; i++) {
+        bytes += next->drafts[i].from.key.size + (size_t)next->drafts[i].from.value_size;
+    }
+    const struct record *record = next->origin == NULL ? NULL : next->origin->first;
+    for (; record != NULL && record->seq <= next->from; record = record->next) {
+        count += state_keeps(next, record);
+        bytes += state_keeps(next, record) ? record->key_size + (size_t)record->value_size : 0;
+    }
+    return count <= GOSSIP_ORIGIN_RECORDS_MAX && bytes <= GOSSIP_ORIGIN_BYTES_MAX;
+}
+
+// Makes the state that the part would lead to and checks it. False: counted.
+static bool try_part(struct gossip *gossip, const struct origin *origin,
+                     const struct wire_part *part, struct next_state *next) {
+    if (!state_key_is_known(gossip->config.signing, part)) {
+        gossip->stats.dropped_unknown_key++;
+        return false;
+    }
+    if (!is_worth_a_look(gossip)) {
+        gossip->stats.dropped_forged++;
+        return false;
+    }
+    if (part->record_count > GOSSIP_ORIGIN_RECORDS_MAX ||
+        !reserve_drafts(gossip, part->record_count)) {
+        gossip->stats.dropped_quota++;
+        return false;
+    }
+    *next = (struct next_state){origin,         part->from,     part->floor,
+                                ++gossip->mark, gossip->drafts, part->record_count};
+    read_drafts(gossip, part, next);
+    if (!fits_quota(next)) {
+        gossip->stats.dropped_quota++;
+        return false;
+    }
+    uint8_t hash[HASH_SIZE];
+    state_hash(next, hash);
+    gossip->stats.states_verified++;
+    if (!keys_are_distinct(gossip, part->record_count) ||
+        !state_is_proved(gossip->config.signing, part, hash)) {
+        gossip->stats.dropped_forged++;
+        blame_sender(gossip);
+        return false;
+    }
+    return true;
+}
+
+// ---- for good
+
+static bool draft_all(struct gossip *gossip, struct origin *origin, uint32_t count) {
+    int error = store_reserve(origin, count);
+    for (uint32_t i = 0; i < count && error == 0; i++) {
+        error = store_draft(gossip, origin, &gossip->drafts[i]);
+        for (uint32_t k = 0; k < i && error != 0; k++) {
+            store_discard(&gossip->drafts[k]);
+        }
+    }
+    gossip->stats.dropped_quota += error != 0;
+    return error == 0;
+}
+
+static void drop_others(struct gossip *gossip, struct origin *origin,
+                        const struct next_state *next) {
+    for (struct record *record = origin->first; record != NULL;) {
+        struct record *following = record->next;
+        if (record->mark != next->mark && !state_keeps(next, record)) {
             store_remove(gossip, record);
         }
-        record = next;
+        record = following;
     }
-    origin->collected_floor = up_to;
+}
+
+static void apply(struct gossip *gossip, struct origin *origin, const struct wire_part *part,
+                  const struct next_state *next) {
+    bool reborn = life_compare(part->life, origin->life) != 0;
+    uint64_t had = reborn ? 0 : origin->complete;
+    origin->life = part->life;
+    origin->quarantined = false;
+    if (reborn) {
+        members_new_life(gossip, origin);
+    }
+    drop_others(gossip, origin, next);
+    for (uint32_t i = 0; i < next->draft_count; i++) {
+        struct draft *draft = &gossip->drafts[i];
+        bool had_it = !reborn && draft->record != NULL &&
+                      memcmp(draft->record->leaf, draft->leaf, HASH_SIZE) == 0;
+        if (had_it) {
+            store_discard(draft);
+            store_move_last(draft->record);
+        } else {
+            store_apply(gossip, origin, draft, part->hop);
+        }
+        gossip->stats.records_applied += draft->from.seq > had;
+        gossip->stats.records_duplicate += draft->from.seq <= had;
+    }
+}
+
+enum merge_result merge_part(struct gossip *gossip, struct origin *origin,
+                             const struct wire_part *part) {
+    enum merge_result look = merge_look(origin, part);
+    gossip->stats.records_duplicate += look == MERGE_DUPLICATE ? part->record_count : 0;
+    gossip->stats.records_stale += look == MERGE_STALE ? part->record_count : 0;
+    struct next_state next;
+    if (look != MERGE_NEW) {
+        return look;
+    }
+    if (!try_part(gossip, origin, part, &next) || !draft_all(gossip, origin, part->record_count)) {
+        return MERGE_REFUSED;
+    }
+    apply(gossip, origin, part, &next);
+    origin->complete = part->to;
+    origin->floor = part->floor;
+    origin->proof_size = (uint8_t)part->proof.size;
+    memcpy(origin->proof, part->proof.bytes, part->proof.size);
+    origin_update_digest(gossip, origin);
+    return MERGE_NEW;
+}
+
+// ---- our own name
+
+static bool says_goodbye(const struct next_state *next) {
+    for (uint32_t i = 0; i < next->draft_count; i++) {
+        const struct wire_record *record = &next->drafts[i].from;
+        struct core_self self;
+        if (record->table == GOSSIP_TABLE_CORE && record->key.size == strlen(CORE_SELF) &&
+            memcmp(record->key.bytes, CORE_SELF, record->key.size) == 0 &&
+            core_self_decode(record->value, record->value_size, &self)) {
+            return self.left;
+        }
+    }
+    return false;
+}
+
+enum merge_result merge_own(struct gossip *gossip, const struct wire_part *part) {
+    int order = life_compare(part->life, gossip->heard_self);
+    bool more = order > 0 ||
+                (order == 0 && gossip->phase == OWN_MUTED && part->to > gossip->rival_complete);
+    if (!more) {
+        return MERGE_STALE;
+    }
+    if (part->from != 0) {
+        return MERGE_GAP;
+    }
+    struct next_state next;
+    if (!try_part(gossip, NULL, part, &next)) {
+        return MERGE_REFUSED;
+    }
+    own_proved(gossip, part, says_goodbye(&next));
+    return MERGE_NEW;
 }
 
 void merge_quarantine(struct gossip *gossip, struct origin *origin) {
@@ -167,6 +291,10 @@ void merge_quarantine(struct gossip *gossip, struct origin *origin) {
         store_remove(gossip, origin->records[origin->record_count - 1]);
     }
     origin->quarantined = true;
-    origin->window = 0;
     origin_update_digest(gossip, origin);
+}
+
+void merge_fini(struct gossip *gossip) {
+    free(gossip->drafts);
+    free((void *)gossip->draft_order);
 }

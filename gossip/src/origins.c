@@ -138,6 +138,8 @@ struct origin *origin_intern(struct gossip *gossip, const char *name) {
     origin->rate_tokens = RATE_BURST;
     origin->state_change = (struct change){.kind = GOSSIP_MEMBER_STATE, .origin = origin};
     origin->duplicate_change = (struct change){.kind = GOSSIP_ALARM_DUPLICATE, .origin = origin};
+    origin->forged_change = (struct change){.kind = GOSSIP_ALARM_FORGED, .origin = origin};
+    origin->version_change = (struct change){.kind = GOSSIP_ALARM_VERSION, .origin = origin};
     overlay_keys(gossip, origin);
     origin_insert(gossip, origin);
     return origin;
@@ -185,7 +187,8 @@ void origin_forget(struct gossip *gossip, struct origin *origin) {
     bool needed = origin == gossip->self || origin->member || origin->record_count > 0 ||
                   origin->voter_count > 0 || origin->voted || origin->summary_due ||
                   origin->want_due || origin->state_change.queued ||
-                  origin->duplicate_change.queued || overlay_peer_of(gossip, origin) != NULL;
+                  origin->duplicate_change.queued || origin->forged_change.queued ||
+                  origin->version_change.queued || overlay_peer_of(gossip, origin) != NULL;
     if (needed) {
         return;
     }

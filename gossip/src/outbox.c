@@ -85,10 +85,15 @@ void outbox_fini(struct gossip *gossip) {
     free(gossip->out);
 }
 
-void outbox_open(struct gossip *gossip, struct mp_writer *writer, size_t *message) {
+void outbox_open_in(struct gossip *gossip, uint32_t version, struct mp_writer *writer,
+                    size_t *message) {
     mp_write_growing(writer);
-    *message =
-        wire_open_message(writer, gossip->config.name, gossip->config.address, gossip->self->life);
+    *message = wire_open_message(writer, version, gossip->config.name, gossip->config.address,
+                                 gossip->self->life);
+}
+
+void outbox_open(struct gossip *gossip, struct mp_writer *writer, size_t *message) {
+    outbox_open_in(gossip, gossip->answer_version, writer, message);
 }
 
 void outbox_close(struct gossip *gossip, struct mp_writer *writer, size_t message,

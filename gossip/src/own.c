@@ -2,26 +2,32 @@
 // The own origin. It is written at once, but told to others only while we hold a life:
 //
 //   LISTENING --heard a neighbour, or listen_ns--> ACTIVE --leave--> LEFT
-//                                                  |    ^ outbid whoever claims our name
-//                                                  '--> MUTED  another live host has our name and
-//                                                  the
-//                                                              higher nonce; only a restart helps
+//                                                  |    ^ outbid whoever proves a life of our name
+//                                                  v    |
+//                                                  MUTED  another live host has our name and the
+//                                                         higher nonce; back when it was dead, or
+//                                                         had left, for RIVAL_GONE_NS
 //
-// A claim takes an incarnation above all that was heard of our name and publishes every own record
-// anew under it.
+// A claim takes an incarnation above all that was proved of our name and publishes every own record
+// anew under it. What others merely say of our name makes us ask them for the proof.
+//
+// Writes are told, and the state that they lead to is signed, once for all that came together
+// (push_own).
 #include "core.h"
 
 #include <errno.h>
 #include <string.h>
 
 int own_write_self(struct gossip *gossip, bool left) {
-    uint8_t value[GOSSIP_ADDRESS_SIZE + NAME_SIZE + 16];
+    uint8_t value[GOSSIP_ADDRESS_SIZE + NAME_SIZE + 32];
     struct mp_writer writer;
     mp_write_fixed(&writer, value, sizeof value);
-    mp_write_array(&writer, 3);
+    mp_write_array(&writer, 5);
     mp_write_str(&writer, gossip->config.address, strlen(gossip->config.address));
     mp_write_str(&writer, gossip->config.rack, strlen(gossip->config.rack));
     mp_write_bool(&writer, left);
+    mp_write_uint(&writer, GOSSIP_PROTOCOL_MIN);
+    mp_write_uint(&writer, gossip->config.protocol_max);
     return own_set(gossip, GOSSIP_TABLE_CORE, CORE_SELF, value, writer.size);
 }
 
@@ -44,31 +50,60 @@ int own_init(struct gossip *gossip) {
     gossip->phase = OWN_LISTENING;
     gossip->listen_until_ns = gossip->now_ns + gossip->config.listen_ns;
     gossip->lone_vote_ns = LONE_VOTE_NS;
+    if (gossip->heard_self.incarnation < gossip->config.last_incarnation) {
+        gossip->heard_self = (struct life){gossip->config.last_incarnation, 0};
+    }
+    own_set_signing(gossip, gossip->config.signing);
     if (gossip->self->life.incarnation > 0) {
         resume(gossip);
     }
     return own_write_self(gossip, false);
 }
 
-void own_collect(struct gossip *gossip, uint64_t age_ns) {
+// The next write. Others learn that there was one, though no record may bear the seq.
+static void count_write(struct gossip *gossip) {
+    gossip->self->complete = ++gossip->next_seq;
+    origin_update_digest(gossip, gossip->self);
+    repair_mark(gossip, gossip->self);
+}
+
+// Collecting is a write of its own, since the state is another one without these tombstones. Others
+// may still hold what a tombstone deleted: below the floor they start anew.
+static void collect_before(struct gossip *gossip, uint64_t before_ns) {
     struct origin *self = gossip->self;
-    for (struct record *record = self->first;
-         record != NULL && self->tombstone_count > 0 && gossip->now_ns >= age_ns;) {
+    for (struct record *record = self->first; record != NULL && self->tombstone_count > 0;) {
         struct record *next = record->next;
-        if (record->value == NULL && record->at_ns <= gossip->now_ns - age_ns) {
-            // Others may still hold what this tombstone deleted: below the floor they start anew.
-            self->floor = record->seq > self->floor ? record->seq : self->floor;
+        if (record->value == NULL && record->at_ns <= before_ns) {
+            self->floor = record->seq;
             store_remove(gossip, record);
         }
         record = next;
     }
+    count_write(gossip);
 }
 
-static int set(struct gossip *gossip, const struct wire_record *record) {
+static const struct record *oldest_tombstone(const struct origin *origin) {
+    const struct record *record = origin->tombstone_count > 0 ? origin->first : NULL;
+    while (record != NULL && record->value != NULL) {
+        record = record->next;
+    }
+    return record;
+}
+
+void own_collect(struct gossip *gossip, uint64_t age_ns) {
+    const struct record *oldest = oldest_tombstone(gossip->self);
+    if (oldest != NULL && gossip->now_ns - oldest->at_ns >= age_ns) {
+        // Some that are almost as old go with it, so that there are few such writes.
+        collect_before(gossip, gossip->now_ns - age_ns + age_ns / 10);
+    }
+}
+
+static int set(struct gossip *gossip, struct wire_record *record) {
     int error = store_set(gossip, gossip->self, record, 0);
     if (error == -ENOSPC && gossip->self->tombstone_count > 0) {
         push_own(gossip); // what is collected must have been told
-        own_collect(gossip, 0);
+        collect_before(gossip, gossip->now_ns);
+        record->seq = gossip->next_seq + 1;
         error = store_set(gossip, gossip->self, record, 0);
     }
     return error;
@@ -98,12 +133,38 @@ int own_set(struct gossip *gossip, enum gossip_table table, const char *key, con
     struct wire_record record = {gossip->next_seq + 1, table, text, value, (uint32_t)size};
     int error = set(gossip, &record);
     if (error == 0) {
-        gossip->next_seq++;
-        gossip->self->complete = gossip->next_seq;
-        origin_update_digest(gossip, gossip->self);
-        repair_mark(gossip, gossip->self);
+        count_write(gossip);
     }
     return error;
+}
+
+void own_seal(struct gossip *gossip) {
+    struct origin *self = gossip->self;
+    struct next_state now = {self, UINT64_MAX, self->floor, NO_MARK, NULL, 0};
+    struct wire_part part = {.life = self->life, .floor = self->floor, .to = self->complete};
+    uint8_t hash[HASH_SIZE];
+    memcpy(part.origin, self->name, sizeof part.origin);
+    state_hash(&now, hash);
+    self->proof_size = state_prove(gossip->config.signing, &part, hash, self->proof);
+}
+
+// The secret key ends with the public one.
+static bool take_own_key(struct gossip *gossip, const struct gossip_signing *signing) {
+    uint8_t key[GOSSIP_PUBLIC_KEY_SIZE] = {0};
+    if (signing != NULL) {
+        memcpy(key, signing->secret_key + sizeof signing->secret_key - sizeof key, sizeof key);
+    }
+    bool changed = memcmp(key, gossip->own_key, sizeof key) != 0;
+    memcpy(gossip->own_key, key, sizeof key);
+    return changed;
+}
+
+void own_set_signing(struct gossip *gossip, const struct gossip_signing *signing) {
+    bool told = gossip->phase == OWN_ACTIVE || gossip->phase == OWN_LEFT;
+    gossip->config.signing = signing;
+    if (take_own_key(gossip, signing) && told) {
+        count_write(gossip); // the same records, but a proof that others must come to hold
+    }
 }
 
 static void renumber(struct gossip *gossip) {
@@ -114,18 +175,19 @@ static void renumber(struct gossip *gossip) {
         if (record->value == NULL) {
             store_remove(gossip, record);
         } else {
-            record->seq = ++seq;
+            store_renumber(record, ++seq);
         }
         record = next;
     }
-    gossip->next_seq = self->complete = self->floor = seq;
-    gossip->pushed_seq = 0;
+    gossip->next_seq = self->complete = seq;
+    gossip->pushed_seq = self->floor = 0;
 }
 
 static void mute(struct gossip *gossip) {
     struct origin *self = gossip->self;
     self->life.incarnation = 0; // told to nobody any more
     gossip->phase = OWN_MUTED;
+    gossip->rival_gone_at_ns = 0;
     gossip->overlay_dirty = true;
     origin_update_digest(gossip, self);
 }
@@ -135,9 +197,8 @@ void own_claim(struct gossip *gossip) {
     uint32_t above = gossip->heard_self.incarnation > self->life.incarnation
                          ? gossip->heard_self.incarnation
                          : self->life.incarnation;
-    if (above >= INCARNATION_MAX) { // no honest life gets there, and it cannot be outbid
+    if (above >= INCARNATION_MAX) { // somebody with our key brought us there: nothing beyond it
         change_add(gossip, &self->duplicate_change);
-        mute(gossip);
         return;
     }
     renumber(gossip);
@@ -181,31 +242,72 @@ static void tell_duplicate(struct gossip *gossip, uint32_t nonce) {
     (void)own_set(gossip, GOSSIP_TABLE_CORE, CORE_DUPLICATE, value, writer.size);
 }
 
-void own_heard(struct gossip *gossip, struct life life) {
-    if (life_compare(life, gossip->heard_self) > 0) {
-        gossip->heard_self = life;
-    }
-    if (gossip->phase != OWN_ACTIVE || life_compare(life, gossip->self->life) <= 0) {
-        return;
-    }
+static void outbid(struct gossip *gossip, uint32_t nonce) {
     // Once outbid, a dead life cannot rise again: who does so is a second live host of our name.
     // Both say so, then the lower nonce falls silent.
-    if (was_outbid(gossip, life.nonce)) {
-        if (gossip->proved_duplicate && life.nonce > gossip->config.nonce) {
+    if (was_outbid(gossip, nonce)) {
+        if (gossip->proved_duplicate && nonce > gossip->config.nonce) {
             mute(gossip);
             return;
         }
         gossip->proved_duplicate = true;
-        tell_duplicate(gossip, life.nonce);
+        tell_duplicate(gossip, nonce);
     } else {
-        remember_outbid(gossip, life.nonce);
+        remember_outbid(gossip, nonce);
     }
     own_claim(gossip);
 }
 
+void own_hearsay(struct gossip *gossip, struct life life, uint64_t complete, const char *address) {
+    int order = life_compare(life, gossip->heard_self);
+    bool muted = gossip->phase == OWN_MUTED;
+    if (order > 0 || (order == 0 && muted && complete > gossip->rival_complete)) {
+        gossip->hearsay_self = life;
+        repair_want(gossip, gossip->self, address);
+    }
+}
+
+void own_proved(struct gossip *gossip, const struct wire_part *part, bool left) {
+    if (part->life.incarnation >= INCARNATION_MAX) {
+        // No honest life gets there, and it cannot be outbid. Whoever believes it will find it
+        // dead; we go on for those who do not.
+        change_add(gossip, &gossip->self->duplicate_change);
+        return;
+    }
+    gossip->heard_self = part->life;
+    gossip->rival_complete = part->to;
+    gossip->rival_left = left;
+    if (gossip->phase == OWN_ACTIVE && life_compare(part->life, gossip->self->life) > 0) {
+        outbid(gossip, part->life.nonce);
+    }
+}
+
+// ---- time
+
+// A muted host takes its name back when the other one is gone, and forgets that there were two.
+static void watch_rival(struct gossip *gossip) {
+    if (!gossip->rival_left && !members_hold_dead(gossip, gossip->heard_self)) {
+        gossip->rival_gone_at_ns = 0;
+    } else if (gossip->rival_gone_at_ns == 0) {
+        gossip->rival_gone_at_ns = gossip->now_ns;
+    } else if (gossip->now_ns - gossip->rival_gone_at_ns >= RIVAL_GONE_NS) {
+        gossip->outbid_count = 0;
+        gossip->proved_duplicate = false;
+        (void)own_set(gossip, GOSSIP_TABLE_CORE, CORE_DUPLICATE, NULL, 0);
+        own_claim(gossip);
+    }
+}
+
 void own_tick(struct gossip *gossip) {
-    if (gossip->phase == OWN_LISTENING &&
-        (gossip->answered || gossip->now_ns >= gossip->listen_until_ns)) {
+    if (gossip->phase == OWN_MUTED) {
+        watch_rival(gossip);
+    }
+    if (gossip->phase != OWN_LISTENING) {
+        return;
+    }
+    // Whoever named a life of ours has been asked to prove it.
+    bool waits = life_compare(gossip->hearsay_self, gossip->heard_self) > 0;
+    if ((gossip->answered && !waits) || gossip->now_ns >= gossip->listen_until_ns) {
         own_claim(gossip);
     }
 }

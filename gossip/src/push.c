@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Eager push: what is new goes at once to all neighbours but the sender. Parts are forwarded as
-// they came, so that what a part covers stays true on its way.
+// Eager push: what is new goes at once to all neighbours but the sender. A part is forwarded as it
+// came, once it was merged whole, so that its proof stays true on its way; own writes go out as one
+// part, with one signature, whenever the carrier asks for messages.
 #include "core.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void open_batch(struct gossip *gossip) {
-    if (gossip->batch_parts == 0) {
-        free(gossip->batch.bytes);
-        outbox_open(gossip, &gossip->batch, &gossip->batch_message);
-        gossip->batch_list = wire_open_list(&gossip->batch, SECTION_PUSH);
-    }
-}
 
 void push_flush(struct gossip *gossip, const char *except) {
     if (gossip->batch_parts == 0) {
@@ -32,10 +24,28 @@ void push_flush(struct gossip *gossip, const char *except) {
     buffer_release(buffer);
 }
 
+// Opens a part; its records follow.
+static size_t open_part(struct gossip *gossip, const struct wire_part *part) {
+    if (gossip->batch_parts > 0 && gossip->batch.size >= PUSH_BATCH_BYTES) {
+        push_flush(gossip, gossip->push_except);
+    }
+    if (gossip->batch_parts++ == 0) {
+        free(gossip->batch.bytes);
+        outbox_open_in(gossip, members_version(gossip), &gossip->batch, &gossip->batch_message);
+        gossip->batch_list = wire_open_list(&gossip->batch, SECTION_PUSH);
+    }
+    return wire_open_part(&gossip->batch, part);
+}
+
 // ---- forwarding
 
+static uint32_t rate_cost(const struct wire_part *part) {
+    return part->record_count > 0 ? part->record_count : 1;
+}
+
 // An origin that writes faster than this is left to repair, which sees only its newest values.
-static bool within_rate(struct gossip *gossip, struct origin *origin, uint32_t records) {
+static bool is_within_rate(struct gossip *gossip, struct origin *origin,
+                           const struct wire_part *part) {
     uint64_t elapsed = gossip->now_ns - origin->rate_at_ns;
     uint64_t earned = elapsed >= NS_PER_S * RATE_BURST / RATE_RECORDS_PER_S
                           ? RATE_BURST
@@ -45,62 +55,33 @@ static bool within_rate(struct gossip *gossip, struct origin *origin, uint32_t r
         origin->rate_tokens = (uint32_t)(tokens < RATE_BURST ? tokens : RATE_BURST);
         origin->rate_at_ns = gossip->now_ns;
     }
-    if (records > origin->rate_tokens) {
-        gossip->stats.dropped_quota++;
-        return false;
-    }
-    origin->rate_tokens -= records;
-    return true;
+    return rate_cost(part) <= origin->rate_tokens;
 }
 
-static void forward_head(struct gossip *gossip, const struct origin *origin,
-                         const struct wire_part *part, size_t *start, size_t *records) {
+// Only what was proved counts: nobody can use up what belongs to another.
+static void spend_rate(struct origin *origin, const struct wire_part *part) {
+    origin->rate_tokens -= rate_cost(part);
+}
+
+// As it came: what its proof does not cover (elements that we do not know) is left out.
+static void forward(struct gossip *gossip, const struct wire_part *part) {
     struct wire_part head = *part;
-    // A claim of covering holds for what we pass on only if nothing of it came by another way.
-    bool claim =
-        part->to > origin->complete && part->from <= origin->complete && origin->window == 0;
-    head.floor = origin->floor;
-    head.from = claim ? origin->complete : 0;
-    head.to = claim ? part->to : 0;
-    head.have = origin->have_max;
-    head.hop = part->hop < HOPS_MAX ? part->hop + 1 : HOPS_MAX;
-    if (gossip->batch_parts > 0 && gossip->batch.size >= PUSH_BATCH_BYTES) {
-        push_flush(gossip, gossip->push_except);
-    }
-    open_batch(gossip);
-    *start = gossip->batch.size;
-    *records = wire_open_part(&gossip->batch, &head);
-}
-
-// Merges the records of a part and passes on those that are new.
-static void merge_and_forward(struct gossip *gossip, struct origin *origin,
-                              const struct wire_part *part) {
-    size_t start;
-    size_t records;
-    uint32_t applied = 0;
-    bool whole = true;
     struct mp_reader reader = part->records;
-    forward_head(gossip, origin, part, &start, &records);
+    head.hop = part->hop < HOPS_MAX ? part->hop + 1 : HOPS_MAX;
+    size_t records = open_part(gossip, &head);
     for (uint32_t i = 0; i < part->record_count; i++) {
         struct wire_record record;
         wire_next_record(&reader, &record);
-        enum merge_result result = merge_record(gossip, origin, part, &record);
-        whole = whole && result != MERGE_DROPPED;
-        if (result == MERGE_APPLIED) {
-            wire_write_record(&gossip->batch, &record);
-            applied++;
-        }
+        wire_write_record(&gossip->batch, &record);
     }
-    if (applied > 0 && whole) { // what we could not hold ourselves, we cannot vouch for
-        mp_array_close(&gossip->batch, records, applied);
-        gossip->batch_parts++;
-    } else {
-        gossip->batch.size = start;
+    mp_array_close(&gossip->batch, records, part->record_count);
+}
+
+static void receive_own(struct gossip *gossip, const struct wire_envelope *envelope,
+                        const struct wire_part *part) {
+    if (merge_own(gossip, part) == MERGE_GAP) {
+        own_hearsay(gossip, part->life, part->to, envelope->address);
     }
-    if (applied > 0) {
-        repair_mark(gossip, origin);
-    }
-    merge_end(gossip, origin, part, whole);
 }
 
 static void receive_part(struct gossip *gossip, const struct wire_envelope *envelope,
@@ -111,20 +92,20 @@ static void receive_part(struct gossip *gossip, const struct wire_envelope *enve
         return;
     }
     if (origin == gossip->self) {
-        own_heard(gossip, part->life);
+        receive_own(gossip, envelope, part);
         return;
     }
-    if (!within_rate(gossip, origin, part->record_count)) {
+    if (merge_look(origin, part) == MERGE_NEW && !is_within_rate(gossip, origin, part)) {
+        gossip->stats.dropped_quota++;
         return;
     }
-    int begun = merge_begin(gossip, origin, part);
-    if (begun == 0) {
-        merge_and_forward(gossip, origin, part);
-        if (origin->complete < origin->have_max) { // a gap; what fills it may be on its way
-            repair_note(gossip, origin, origin->life, origin->have_max);
-        }
-    } else if (begun == -EAGAIN) {
-        repair_note(gossip, origin, part->life, part->have);
+    enum merge_result result = merge_part(gossip, origin, part);
+    if (result == MERGE_NEW) {
+        spend_rate(origin, part);
+        forward(gossip, part);
+        repair_mark(gossip, origin);
+    } else if (result == MERGE_GAP) {
+        repair_note(gossip, origin, part->life, part->to);
         repair_want(gossip, origin, envelope->address);
     }
 }
@@ -141,57 +122,22 @@ void push_receive(struct gossip *gossip, const struct wire_envelope *envelope,
 
 // ---- own writes
 
-// Writes the own records in (pushed_seq, ...] up to a batch's size as one part; returns the last
-// seq.
-static uint64_t write_own_part(struct gossip *gossip, struct record *first) {
-    const struct origin *self = gossip->self;
-    uint64_t to = gossip->next_seq;
-    size_t bytes = 0;
-    for (const struct record *record = first; record != NULL; record = record->next) {
-        if (bytes > 0 && bytes + record->value_size > PUSH_BATCH_BYTES) {
-            to = record->prev->seq;
-            break;
-        }
-        bytes += record->value_size + record->key_size + 16U;
-    }
-    struct wire_part part = {.life = self->life,
-                             .floor = self->floor,
-                             .from = gossip->pushed_seq,
-                             .to = to,
-                             .have = gossip->next_seq};
-    memcpy(part.origin, self->name, sizeof part.origin);
-    open_batch(gossip);
-    size_t records = wire_open_part(&gossip->batch, &part);
-    uint32_t count = 0;
-    for (const struct record *record = first; record != NULL && record->seq <= to;
-         record = record->next) {
-        struct wire_record out = {record->seq,
-                                  record->table,
-                                  {record->key, record->key_size},
-                                  record->value,
-                                  record->value_size};
-        wire_write_record(&gossip->batch, &out);
-        count++;
-    }
-    mp_array_close(&gossip->batch, records, count);
-    gossip->batch_parts++;
-    return to;
-}
-
 void push_own(struct gossip *gossip) {
     bool told = gossip->phase == OWN_ACTIVE || gossip->phase == OWN_LEFT;
+    const struct origin *self = gossip->self;
     if (!told || gossip->pushed_seq >= gossip->next_seq) {
         return;
     }
-    struct record *record = gossip->self->last;
-    while (record != NULL && record->prev != NULL && record->prev->seq > gossip->pushed_seq) {
-        record = record->prev;
-    }
-    while (gossip->pushed_seq < gossip->next_seq) {
-        gossip->pushed_seq = write_own_part(gossip, record);
-        push_flush(gossip, NULL);
-        while (record != NULL && record->seq <= gossip->pushed_seq) {
-            record = record->next;
-        }
-    }
+    own_seal(gossip);
+    struct wire_part part = {.life = self->life,
+                             .floor = self->floor,
+                             .from = gossip->pushed_seq,
+                             .to = gossip->next_seq,
+                             .proof = {(const char *)self->proof, self->proof_size}};
+    memcpy(part.origin, self->name, sizeof part.origin);
+    size_t records = open_part(gossip, &part);
+    uint32_t count = store_write(&gossip->batch, self, part.from);
+    mp_array_close(&gossip->batch, records, count);
+    gossip->pushed_seq = part.to;
+    push_flush(gossip, NULL);
 }

@@ -17,13 +17,13 @@ struct list_message {
 };
 
 static void add_have(struct gossip *gossip, struct list_message *out, enum section_kind kind,
-                     const struct origin *origin, bool from_nothing) {
+                     const struct origin *origin) {
     if (out->count++ == 0) {
         outbox_open(gossip, &out->writer, &out->message);
         out->list = wire_open_list(&out->writer, kind);
     }
     struct wire_have have = {.life = origin->life, .complete = origin->complete};
-    if (from_nothing) {
+    if (kind == SECTION_WANT && origin == gossip->self) { // whatever is said of our name
         have.life = (struct life){0, 0};
         have.complete = 0;
     }
@@ -51,7 +51,7 @@ void repair_mark(struct gossip *gossip, struct origin *origin) {
 void repair_ping(struct gossip *gossip) {
     struct mp_writer writer;
     size_t message;
-    outbox_open(gossip, &writer, &message);
+    outbox_open_in(gossip, members_version(gossip), &writer, &message);
     size_t list = wire_open_list(&writer, SECTION_HAVE);
     uint32_t count = 0;
     for (uint32_t i = 0; i < gossip->summary_count; i++) {
@@ -74,13 +74,18 @@ void repair_ping(struct gossip *gossip) {
     buffer_release(buffer);
 }
 
-void repair_send_digest(struct gossip *gossip, const char *address) {
+// Who is no member, or not any more, may know only the oldest version.
+static void send_digest_in(struct gossip *gossip, uint32_t version, const char *address) {
     struct mp_writer writer;
     size_t message;
-    outbox_open(gossip, &writer, &message);
+    outbox_open_in(gossip, version, &writer, &message);
     wire_write_digest(&writer, gossip->digest);
     gossip->stats.digests_sent++;
     outbox_close(gossip, &writer, message, 1, address);
+}
+
+void repair_send_digest(struct gossip *gossip, const char *address) {
+    send_digest_in(gossip, members_version(gossip), address);
 }
 
 void repair_random(struct gossip *gossip) {
@@ -146,14 +151,14 @@ uint64_t repair_contact_interval_ns(const struct gossip *gossip) {
 void repair_contact(struct gossip *gossip) {
     const struct origin *dead = random_dead(gossip);
     if (dead != NULL) {
-        repair_send_digest(gossip, dead->address);
+        send_digest_in(gossip, GOSSIP_PROTOCOL_MIN, dead->address);
     }
     // Until somebody answered several seeds at once: some may be down. Later one in turn is enough.
     uint32_t tries = gossip->answered ? 1 : SEED_TRIES;
     for (uint32_t i = 0; i < tries && i < gossip->seed_count; i++) {
         const char *seed = gossip->seeds[gossip->next_seed++ % gossip->seed_count];
         if (!gossip->answered || !is_live_address(gossip, seed)) {
-            repair_send_digest(gossip, seed);
+            send_digest_in(gossip, GOSSIP_PROTOCOL_MIN, seed);
         }
     }
 }
@@ -171,7 +176,7 @@ static bool may_ask(struct gossip *gossip, struct origin *origin) {
 void repair_want(struct gossip *gossip, struct origin *origin, const char *address) {
     if (may_ask(gossip, origin)) {
         struct list_message want = {.count = 0};
-        add_have(gossip, &want, SECTION_WANT, origin, origin->quarantined);
+        add_have(gossip, &want, SECTION_WANT, origin);
         send_list(gossip, &want, address);
     }
 }
@@ -220,8 +225,7 @@ void repair_retry(struct gossip *gossip) {
         }
         if (may_ask(gossip, origin)) {
             origin->want_tries++;
-            bool nothing = life_compare(origin->want_life, origin->life) != 0;
-            add_have(gossip, &want, SECTION_WANT, origin, nothing);
+            add_have(gossip, &want, SECTION_WANT, origin);
         }
         i++;
     }
@@ -253,13 +257,14 @@ static void tell_unnamed(struct gossip *gossip, const struct gossip *holder, uin
     for (const struct origin *origin = holder->buckets[bucket]; origin != NULL;
          origin = origin->bucket_next) {
         if (holder == gossip ? origin->mark != gossip->mark : base_shares(gossip, origin)) {
-            add_have(gossip, out, SECTION_HAVE, origin, false);
+            add_have(gossip, out, SECTION_HAVE, origin);
         }
     }
 }
 
 static void compare_haves(struct gossip *gossip, const struct wire_section *section,
-                          struct list_message *want, struct list_message *have_more) {
+                          const char *address, struct list_message *want,
+                          struct list_message *have_more) {
     struct mp_reader reader = section->items;
     for (uint32_t i = 0; i < section->count; i++) {
         struct wire_have have;
@@ -270,19 +275,16 @@ static void compare_haves(struct gossip *gossip, const struct wire_section *sect
             continue;
         }
         origin->mark = gossip->mark;
-        if (origin == gossip->self && have.life.nonce != gossip->config.nonce) {
-            own_heard(gossip, have.life);
-            continue;
-        }
         enum standing standing = stand(origin, &have);
-        if (standing == STAND_BEHIND && origin != gossip->self) {
+        if (standing == STAND_BEHIND && origin == gossip->self) {
+            own_hearsay(gossip, have.life, have.complete, address);
+        } else if (standing == STAND_BEHIND) {
             repair_note(gossip, origin, have.life, have.complete);
             if (may_ask(gossip, origin)) {
-                bool nothing = life_compare(have.life, origin->life) != 0;
-                add_have(gossip, want, SECTION_WANT, origin, nothing);
+                add_have(gossip, want, SECTION_WANT, origin);
             }
         } else if (standing == STAND_AHEAD && have_more != NULL) {
-            add_have(gossip, have_more, SECTION_HAVE, origin, false);
+            add_have(gossip, have_more, SECTION_HAVE, origin);
         }
     }
 }
@@ -290,7 +292,7 @@ static void compare_haves(struct gossip *gossip, const struct wire_section *sect
 void repair_haves(struct gossip *gossip, const struct wire_envelope *envelope,
                   const struct wire_section *section) {
     struct list_message want = {.count = 0};
-    compare_haves(gossip, section, &want, NULL);
+    compare_haves(gossip, section, envelope->address, &want, NULL);
     send_list(gossip, &want, envelope->address);
 }
 
@@ -299,7 +301,7 @@ void repair_buckets(struct gossip *gossip, const struct wire_envelope *envelope,
     struct list_message want = {.count = 0};
     struct list_message have = {.count = 0};
     gossip->mark++;
-    compare_haves(gossip, section, &want, &have);
+    compare_haves(gossip, section, envelope->address, &want, &have);
     for (uint32_t bucket = 0; bucket < DIGEST_BUCKETS; bucket++) {
         if ((section->bytes[bucket / 8] >> (bucket % 8) & 1) == 0) {
             continue;
@@ -316,18 +318,12 @@ void repair_buckets(struct gossip *gossip, const struct wire_envelope *envelope,
 
 // ---- data that was asked for
 
-static void merge_part(struct gossip *gossip, struct origin *origin, const struct wire_part *part) {
-    struct mp_reader reader = part->records;
-    bool whole = true;
-    for (uint32_t i = 0; i < part->record_count; i++) {
-        struct wire_record record;
-        wire_next_record(&reader, &record);
-        whole = merge_record(gossip, origin, part, &record) != MERGE_DROPPED && whole;
-    }
-    merge_end(gossip, origin, part, whole);
+static void ask_on(struct gossip *gossip, struct origin *origin, struct list_message *want) {
+    origin->wanted_at_ns = gossip->now_ns;
+    add_have(gossip, want, SECTION_WANT, origin);
 }
 
-static void receive_part(struct gossip *gossip, const struct wire_part *part,
+static void receive_part(struct gossip *gossip, const struct wire_part *part, const char *address,
                          struct list_message *want) {
     struct origin *origin = origin_intern(gossip, part->origin);
     if (origin == NULL) {
@@ -335,24 +331,20 @@ static void receive_part(struct gossip *gossip, const struct wire_part *part,
         return;
     }
     if (origin == gossip->self) {
-        own_heard(gossip, part->life);
+        if (merge_own(gossip, part) == MERGE_GAP) {
+            own_hearsay(gossip, part->life, part->to, address);
+        }
         return;
     }
-    struct life life = origin->life;
-    uint64_t complete = origin->complete;
-    if (merge_begin(gossip, origin, part) != 0) {
-        return;
-    }
-    merge_part(gossip, origin, part);
-    bool progress = life_compare(life, origin->life) != 0 || origin->complete > complete;
-    if (progress) {
+    enum merge_result result = merge_part(gossip, origin, part);
+    if (result == MERGE_NEW) {
         gossip->stats.repairs_received++;
         repair_mark(gossip, origin);
-        if (origin->complete < origin->have_max) {
-            repair_note(gossip, origin, origin->life, origin->have_max);
-            origin->wanted_at_ns = gossip->now_ns;
-            add_have(gossip, want, SECTION_WANT, origin, false);
+        if (origin->want_due && !is_satisfied(origin)) {
+            ask_on(gossip, origin, want);
         }
+    } else if (result == MERGE_GAP && may_ask(gossip, origin)) {
+        ask_on(gossip, origin, want);
     }
 }
 
@@ -363,7 +355,7 @@ void repair_data(struct gossip *gossip, const struct wire_envelope *envelope,
     for (uint32_t i = 0; i < section->count; i++) {
         struct wire_part part;
         wire_next_part(&reader, &part);
-        receive_part(gossip, &part, &want);
+        receive_part(gossip, &part, envelope->address, &want);
     }
     send_list(gossip, &want, envelope->address);
 }

@@ -31,58 +31,22 @@ static void send_data(struct gossip *gossip, struct data_message *out, const cha
     out->parts = 0;
 }
 
-// The last record that fits into one message after `first`, or NULL for all of them.
-static const struct record *last_that_fits(const struct record *first) {
-    size_t bytes = 0;
-    for (const struct record *record = first; record != NULL; record = record->next) {
-        bytes += record->value_size + record->key_size + 16U;
-        if (bytes > DATA_BATCH_BYTES && record != first) {
-            return record->prev;
-        }
-    }
-    return NULL;
-}
-
 static void write_part(struct gossip *gossip, struct data_message *out, const struct origin *origin,
                        uint64_t from) {
-    const struct record *first = origin->first;
-    while (first != NULL && first->seq <= from) {
-        first = first->next;
-    }
-    const struct record *last = last_that_fits(first);
-    uint64_t to = last != NULL && last->seq < origin->complete ? last->seq : origin->complete;
     struct wire_part part = {.life = origin->life,
                              .floor = origin->floor,
                              .from = from,
-                             .to = to,
-                             .have = origin->complete};
+                             .to = origin->complete,
+                             .proof = {(const char *)origin->proof, origin->proof_size}};
     memcpy(part.origin, origin->name, sizeof part.origin);
     if (out->parts++ == 0) {
         outbox_open(gossip, &out->writer, &out->message);
         out->list = wire_open_list(&out->writer, SECTION_DATA);
     }
     size_t records = wire_open_part(&out->writer, &part);
-    uint32_t count = 0;
-    for (const struct record *record = first; record != NULL && record->seq <= to;
-         record = record->next) {
-        struct wire_record item = {record->seq,
-                                   record->table,
-                                   {record->key, record->key_size},
-                                   record->value,
-                                   record->value_size};
-        wire_write_record(&out->writer, &item);
-        count++;
-    }
+    uint32_t count = store_write(&out->writer, origin, from);
     mp_array_close(&out->writer, records, count);
     gossip->stats.snapshots_sent += from == 0;
-}
-
-void serve_own(struct gossip *gossip, const char *address) {
-    struct data_message out = {.parts = 0};
-    if (gossip->self->listed) {
-        write_part(gossip, &out, gossip->self, 0); // of what does not fit it says that it exists
-        send_data(gossip, &out, address);
-    }
 }
 
 // From where a member that has `have` needs the origin; false when we have nothing for it.
@@ -101,6 +65,7 @@ void serve_want(struct gossip *gossip, const struct wire_envelope *envelope,
     struct data_message out = {.parts = 0};
     struct mp_reader reader = section->items;
     earn_tokens(gossip);
+    push_own(gossip); // what is served must have been signed
     gossip->mark++;
     for (uint32_t i = 0; i < section->count && gossip->serve_tokens > 0; i++) {
         struct wire_have have;
@@ -117,6 +82,15 @@ void serve_want(struct gossip *gossip, const struct wire_envelope *envelope,
         }
     }
     send_data(gossip, &out, envelope->address);
+}
+
+void serve_own(struct gossip *gossip, const char *address) {
+    struct data_message out = {.parts = 0};
+    push_own(gossip);
+    if (gossip->self->listed) {
+        write_part(gossip, &out, gossip->self, 0);
+        send_data(gossip, &out, address);
+    }
 }
 
 // ---- digests

@@ -43,17 +43,12 @@ static void grow_hash(struct gossip *gossip) {
     gossip->record_mask = size - 1;
 }
 
-static void link_by_seq(struct record *record) {
+static void link_last(struct record *record) {
     struct origin *origin = record->origin;
-    // At most WINDOW records lie beyond what is complete, so this walk is short.
-    struct record *before = origin->last;
-    while (before != NULL && before->seq > record->seq) {
-        before = before->prev;
-    }
-    record->prev = before;
-    record->next = before != NULL ? before->next : origin->first;
-    *(record->next != NULL ? &record->next->prev : &origin->last) = record;
-    *(before != NULL ? &before->next : &origin->first) = record;
+    record->prev = origin->last;
+    record->next = NULL;
+    *(origin->last != NULL ? &origin->last->next : &origin->first) = record;
+    origin->last = record;
 }
 
 static void unlink_by_seq(struct record *record) {
@@ -63,18 +58,50 @@ static void unlink_by_seq(struct record *record) {
     record->prev = record->next = NULL;
 }
 
-// Takes a record out of the seq order: it belongs to a state that is being replaced.
-void store_leave_over(struct record *record) {
-    if (!record->leftover) {
-        unlink_by_seq(record);
-        record->leftover = true;
-        record->origin->leftover_count++;
-    }
+void store_move_last(struct record *record) {
+    unlink_by_seq(record);
+    link_last(record);
 }
 
-static int append_record(struct origin *origin, struct record *record) {
-    if (origin->record_count == origin->record_capacity) {
-        uint32_t capacity = origin->record_capacity == 0 ? 8 : 2 * origin->record_capacity;
+void store_renumber(struct record *record, uint64_t seq) {
+    struct wire_record now = {
+        seq, record->table, {record->key, record->key_size}, record->value, record->value_size};
+    record->seq = seq;
+    state_leaf(&now, record->leaf);
+}
+
+struct record *store_after(const struct origin *origin, uint64_t seq) {
+    struct record *first = NULL;
+    for (struct record *record = origin->last; record != NULL && record->seq > seq;
+         record = record->prev) {
+        first = record;
+    }
+    return first;
+}
+
+uint32_t store_write(struct mp_writer *writer, const struct origin *origin, uint64_t from) {
+    uint32_t count = 0;
+    for (const struct record *record = store_after(origin, from); record != NULL;
+         record = record->next) {
+        struct wire_record out = {record->seq,
+                                  record->table,
+                                  {record->key, record->key_size},
+                                  record->value,
+                                  record->value_size};
+        wire_write_record(writer, &out);
+        count++;
+    }
+    return count;
+}
+
+// ---- setting
+
+int store_reserve(struct origin *origin, uint32_t count) {
+    uint32_t capacity = origin->record_capacity == 0 ? 8 : origin->record_capacity;
+    while (capacity < origin->record_count + count) {
+        capacity *= 2;
+    }
+    if (capacity != origin->record_capacity) {
         struct record **grown = realloc(origin->records, capacity * sizeof(struct record *));
         if (grown == NULL) {
             return -ENOMEM;
@@ -82,17 +109,13 @@ static int append_record(struct origin *origin, struct record *record) {
         origin->records = grown;
         origin->record_capacity = capacity;
     }
-    record->place = origin->record_count;
-    origin->records[origin->record_count++] = record;
-    origin->order_dirty = true;
     return 0;
 }
 
-static struct record *create(struct gossip *gossip, struct origin *origin,
+static struct record *create(const struct gossip *gossip, struct origin *origin,
                              const struct wire_record *from) {
     struct record *record = calloc(1, sizeof *record + from->key.size + 1U);
-    if (record == NULL || append_record(origin, record) != 0) {
-        free(record);
+    if (record == NULL) {
         return NULL;
     }
     record->origin = origin;
@@ -101,6 +124,16 @@ static struct record *create(struct gossip *gossip, struct origin *origin,
     memcpy(record->key, from->key.bytes, from->key.size);
     record->hash = record_hash(gossip, origin, from->table, from->key.bytes, from->key.size);
     record->change = (struct change){.kind = GOSSIP_RECORD, .origin = origin, .record = record};
+    return record;
+}
+
+static void enter(struct gossip *gossip, struct record *record) {
+    struct origin *origin = record->origin;
+    record->place = origin->record_count;
+    origin->records[origin->record_count++] = record;
+    origin->order_dirty = true;
+    origin->bytes += record->key_size;
+    origin->tombstone_count++; // until it has a value
     if (gossip->record_count > gossip->record_mask) {
         grow_hash(gossip);
     }
@@ -108,13 +141,14 @@ static struct record *create(struct gossip *gossip, struct origin *origin,
     record->hash_next = gossip->record_hash[slot];
     gossip->record_hash[slot] = record;
     gossip->record_count++;
-    return record;
 }
 
-static int check_quota(const struct origin *origin, const struct record *old, uint32_t value_size) {
-    size_t bytes = origin->bytes + value_size - (old != NULL ? old->value_size : 0);
+static bool fits_quota(const struct origin *origin, const struct draft *draft) {
+    const struct record *old = draft->record;
+    size_t bytes = origin->bytes + draft->from.value_size;
+    bytes = old != NULL ? bytes - old->value_size : bytes + draft->from.key.size;
     bool full = old == NULL && origin->record_count >= GOSSIP_ORIGIN_RECORDS_MAX;
-    return full || bytes > ORIGIN_BYTES_MAX ? -ENOSPC : 0;
+    return !full && bytes <= GOSSIP_ORIGIN_BYTES_MAX;
 }
 
 static bool same_value(const struct record *record, const struct wire_record *from) {
@@ -125,9 +159,9 @@ static bool same_value(const struct record *record, const struct wire_record *fr
            memcmp(record->value, from->value, from->value_size) == 0;
 }
 
-static void set_value(struct record *record, uint8_t *value, uint32_t size, bool existed) {
+static void set_value(struct record *record, uint8_t *value, uint32_t size) {
     struct origin *origin = record->origin;
-    origin->tombstone_count -= existed && record->value == NULL;
+    origin->tombstone_count -= record->value == NULL;
     origin->tombstone_count += value == NULL;
     origin->bytes = origin->bytes - record->value_size + size;
     free(record->value);
@@ -135,56 +169,72 @@ static void set_value(struct record *record, uint8_t *value, uint32_t size, bool
     record->value_size = size;
 }
 
-static int copy_value(const struct wire_record *from, uint8_t **value) {
-    *value = NULL;
-    if (from->value != NULL) {
-        *value = malloc(from->value_size > 0 ? from->value_size : 1);
-        if (*value == NULL) {
-            return -ENOMEM;
-        }
-        if (from->value_size > 0) {
-            memcpy(*value, from->value, from->value_size);
-        }
+int store_draft(struct gossip *gossip, struct origin *origin, struct draft *draft) {
+    const struct wire_record *from = &draft->from;
+    draft->fresh = draft->record == NULL ? create(gossip, origin, from) : NULL;
+    draft->value = from->value == NULL ? NULL : malloc(from->value_size > 0 ? from->value_size : 1);
+    bool failed = (draft->record == NULL && draft->fresh == NULL) ||
+                  (from->value != NULL && draft->value == NULL);
+    if (failed) {
+        store_discard(draft);
+        return -ENOMEM;
+    }
+    if (from->value_size > 0) {
+        memcpy(draft->value, from->value, from->value_size);
     }
     return 0;
 }
 
-int store_set(struct gossip *gossip, struct origin *origin, const struct wire_record *from,
-              uint32_t hop) {
-    struct record *record =
-        store_find(gossip, origin, from->table, from->key.bytes, from->key.size);
-    int error = check_quota(origin, record, from->value_size);
-    uint8_t *value;
-    if (error != 0 || (error = copy_value(from, &value)) != 0) {
-        return error;
-    }
-    bool existed = record != NULL;
-    if (!existed && (record = create(gossip, origin, from)) == NULL) {
-        free(value);
-        return -ENOMEM;
-    }
-    bool changed = existed ? !same_value(record, from) : value != NULL;
-    if (existed && record->table == GOSSIP_TABLE_CORE) {
-        members_record_unset(gossip, record);
-    }
-    if (existed && !record->leftover) {
+void store_discard(struct draft *draft) {
+    free(draft->fresh);
+    free(draft->value);
+    draft->fresh = NULL;
+    draft->value = NULL;
+}
+
+void store_apply(struct gossip *gossip, struct origin *origin, struct draft *draft, uint32_t hop) {
+    struct record *record = draft->record != NULL ? draft->record : draft->fresh;
+    bool changed = draft->fresh != NULL ? draft->value != NULL : !same_value(record, &draft->from);
+    if (draft->fresh != NULL) {
+        enter(gossip, record);
+    } else {
+        if (record->table == GOSSIP_TABLE_CORE) {
+            members_record_unset(gossip, record);
+        }
         unlink_by_seq(record);
     }
-    origin->leftover_count -= record->leftover;
-    record->leftover = false;
-    set_value(record, value, from->value_size, existed);
-    record->seq = from->seq;
+    set_value(record, draft->value, draft->from.value_size);
+    memcpy(record->leaf, draft->leaf, sizeof record->leaf);
+    record->seq = draft->from.seq;
     record->hop = hop;
     record->at_ns = gossip->now_ns;
-    link_by_seq(record);
+    link_last(record);
+    draft->fresh = NULL; // the store's now
+    draft->value = NULL;
     if (changed && origin != gossip->self) {
         change_add(gossip, &record->change);
     }
     if (record->table == GOSSIP_TABLE_CORE) {
         members_record_set(gossip, record);
     }
+}
+
+int store_set(struct gossip *gossip, struct origin *origin, const struct wire_record *from,
+              uint32_t hop) {
+    struct draft draft = {.from = *from};
+    draft.record = store_find(gossip, origin, from->table, from->key.bytes, from->key.size);
+    if (!fits_quota(origin, &draft)) {
+        return -ENOSPC;
+    }
+    state_leaf(from, draft.leaf);
+    if (store_reserve(origin, 1) != 0 || store_draft(gossip, origin, &draft) != 0) {
+        return -ENOMEM;
+    }
+    store_apply(gossip, origin, &draft, hop);
     return 0;
 }
+
+// ---- removing
 
 static void unhash(struct gossip *gossip, struct record *record) {
     struct record **link = &gossip->record_hash[record->hash & gossip->record_mask];
@@ -202,13 +252,11 @@ void store_remove(struct gossip *gossip, struct record *record) {
     if (record->table == GOSSIP_TABLE_CORE) {
         members_record_unset(gossip, record);
     }
-    if (!record->leftover) {
-        unlink_by_seq(record);
-    }
-    origin->leftover_count -= record->leftover;
+    unlink_by_seq(record);
     unhash(gossip, record);
-    set_value(record, NULL, 0, true);
+    set_value(record, NULL, 0);
     origin->tombstone_count--;
+    origin->bytes -= record->key_size;
     origin->records[record->place] = origin->records[--origin->record_count];
     origin->records[record->place]->place = record->place;
     origin->order_dirty = true;
@@ -223,43 +271,33 @@ void store_remove(struct gossip *gossip, struct record *record) {
 }
 
 static int copy_record(struct gossip *gossip, struct origin *origin, const struct record *from) {
-    struct wire_record head = {
-        from->seq, from->table, {from->key, from->key_size}, from->value, from->value_size};
-    uint8_t *value;
-    if (copy_value(&head, &value) != 0) {
-        return -ENOMEM;
+    struct draft draft = {
+        .from = {
+            from->seq, from->table, {from->key, from->key_size}, from->value, from->value_size}};
+    int error = store_draft(gossip, origin, &draft);
+    if (error != 0) {
+        return error;
     }
-    struct record *record = create(gossip, origin, &head);
-    if (record == NULL) {
-        free(value);
-        return -ENOMEM;
-    }
-    set_value(record, value, from->value_size, false);
+    struct record *record = draft.fresh;
+    enter(gossip, record);
+    set_value(record, draft.value, from->value_size);
+    memcpy(record->leaf, from->leaf, sizeof record->leaf);
     record->seq = from->seq;
     record->hop = from->hop;
     record->at_ns = from->at_ns;
-    record->leftover = from->leftover;
-    origin->leftover_count += from->leftover;
-    if (!from->leftover) {
-        link_by_seq(record);
-    }
+    link_last(record);
     return 0;
 }
 
 int store_copy_records(struct gossip *gossip, struct origin *origin, const struct origin *from) {
-    origin->tombstone_count = origin->leftover_count = 0;
+    origin->tombstone_count = 0;
     origin->bytes = 0;
-    for (uint32_t i = 0; i < from->record_count; i++) {
-        if (from->records[i]->leftover && copy_record(gossip, origin, from->records[i]) != 0) {
-            return -ENOMEM;
-        }
+    int error = store_reserve(origin, from->record_count);
+    const struct record *record = from->first;
+    for (; record != NULL && error == 0; record = record->next) {
+        error = copy_record(gossip, origin, record);
     }
-    for (const struct record *record = from->first; record != NULL; record = record->next) {
-        if (copy_record(gossip, origin, record) != 0) {
-            return -ENOMEM;
-        }
-    }
-    return 0;
+    return error;
 }
 
 void store_uncopy(struct gossip *gossip, struct origin *origin) {

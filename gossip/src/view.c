@@ -43,6 +43,8 @@ static void describe(const struct gossip *gossip, const struct gossip *holder,
         .self = origin == gossip->self,
         .neighbour = peer != NULL && peer->linger_until_ns == 0,
         .heard_at_ns = holder == gossip ? origin->heard_at_ns : 0,
+        .protocol_min = origin->protocol_min,
+        .protocol_max = origin->protocol_max,
     };
 }
 
@@ -171,6 +173,10 @@ void gossip_each(const struct gossip *gossip, enum gossip_table table, gossip_re
 
 void gossip_stats(const struct gossip *gossip, struct gossip_stats *out) {
     *out = gossip->stats;
+}
+
+uint32_t gossip_protocol_version(const struct gossip *gossip) {
+    return members_version(gossip);
 }
 
 bool gossip_joined(const struct gossip *gossip) {

@@ -48,8 +48,10 @@ static uint64_t silent_at_ns(const struct gossip *gossip, const struct peer *pee
     return at;
 }
 
-static bool is_watched(const struct peer *peer) {
-    return peer->linger_until_ns == 0 && member_is_live(peer->origin);
+static bool is_watched(const struct gossip *gossip, const struct peer *peer) {
+    // Whom we cannot understand, we cannot hear.
+    return peer->linger_until_ns == 0 && member_is_live(peer->origin) &&
+           member_speaks(gossip, peer->origin);
 }
 
 static bool is_accused(const struct gossip *gossip, const struct origin *origin) {
@@ -111,7 +113,7 @@ void watch_heard(struct gossip *gossip, const struct wire_envelope *envelope) {
         return;
     }
     if (origin == gossip->self) {
-        own_heard(gossip, envelope->life);
+        own_hearsay(gossip, envelope->life, 0, envelope->address);
         return;
     }
     int order = life_compare(envelope->life, origin->life);
@@ -156,13 +158,13 @@ void watch_check(struct gossip *gossip) {
     }
     for (uint32_t i = 0; i < gossip->peer_count; i++) {
         const struct peer *peer = &gossip->peers[i];
-        watched += is_watched(peer);
-        silent += is_watched(peer) && gossip->now_ns >= silent_at_ns(gossip, peer);
+        watched += is_watched(gossip, peer);
+        silent += is_watched(gossip, peer) && gossip->now_ns >= silent_at_ns(gossip, peer);
     }
     bool withheld = withhold(gossip, silent, watched);
     for (uint32_t i = 0; i < gossip->peer_count; i++) {
         const struct peer *peer = &gossip->peers[i];
-        if (!is_watched(peer) || gossip->now_ns < silent_at_ns(gossip, peer) ||
+        if (!is_watched(gossip, peer) || gossip->now_ns < silent_at_ns(gossip, peer) ||
             is_accused(gossip, peer->origin)) {
             continue;
         }
@@ -247,7 +249,7 @@ uint64_t watch_deadline_ns(const struct gossip *gossip) {
         const struct peer *peer = &gossip->peers[i];
         uint64_t at = silent_at_ns(gossip, peer);
         // What is overdue already is looked at with every ping.
-        if (is_watched(peer) && at > gossip->now_ns && at < deadline) {
+        if (is_watched(gossip, peer) && at > gossip->now_ns && at < deadline) {
             deadline = at;
         }
     }

@@ -11,19 +11,25 @@
 //     BUCKETS [ 6, bin(32), last, [have...] ]              answer: all origins of these buckets
 //     ACCUSE  [ 7, incarnation, nonce ]                    "I hold this life of yours for dead"
 //
-//   part     = [ origin, incarnation, nonce, floor, from, to, have, hop, [record...] ]
+//   part     = [ origin, incarnation, nonce, floor, from, to, hop, proof, [record...] ]
 //   have     = [ origin, incarnation, nonce, complete ]
-//   record   = [ seq, table, key, value | nil ]            nil is a tombstone; seq ascends in a
-//   part
+//   record   = [ seq, table, key, value | nil ]            nil is a tombstone
+//   proof    = bin: 4 bytes of the public key, Ed25519 signature (64); without keys BLAKE2b-256
+//   (32)
 //
-// A part whose `to` is not 0 covers every change of the origin in (from, to]: what it lacks was
-// overwritten since. A part with `to` 0 covers only the seqs of its own records. `have` is how far
-// the sender itself is. `floor` is the seq below which no deltas exist (start of life, collected
-// tombstones): a replica that has less must start the origin from nothing.
+// A part brings a replica that is complete up to any seq in [from, to) to `to`: its records are all
+// those of the origin beyond `from` that are current at `to`, seq ascending; what else the replica
+// holds beyond `from` is gone. The proof is over the whole state at `to` (signing.h), so whoever
+// has applied a part knows that it holds what the origin wrote. With `from` 0 it replaces whatever
+// was there; a later life begins with such a part. `floor` is the seq up to which the owner has
+// collected its tombstones: they are part of no state any more, and who is not complete up to there
+// starts from 0. Hops are not signed: they are diagnostics.
 //
-// Every array may carry further elements that this version ignores. Another major version is
-// counted and dropped. wire_check walks the whole message before anything is applied; the wire_next
-// functions may then be used without further checks.
+// Every array may carry further elements that this version ignores, and does not pass on. Tables
+// that it does not know are facts like others: kept, proved and passed on, but nobody is told. A
+// message's major is the version that its sender speaks with the fleet (members.c); one outside of
+// [GOSSIP_PROTOCOL_MIN, our own highest] is counted and dropped. wire_check walks the whole message
+// before anything is applied; the wire_next functions may then be used without further checks.
 #ifndef GOSSIP_WIRE_H
 #define GOSSIP_WIRE_H
 
@@ -36,6 +42,11 @@
 #define SEQ_MAX (UINT64_C(1) << 40)          // no honest host writes that often
 #define INCARNATION_MAX UINT32_C(0x7fffffff) // so that it can always be outbid
 #define HOPS_MAX 16
+#define TABLES_MAX 256 // known and unknown
+#define HASH_SIZE 32
+#define KEY_HINT_SIZE 4 // which of a host's keys signed: needs no trying, and no wrong suspicion
+#define SIGNED_PROOF_SIZE (KEY_HINT_SIZE + 64)
+#define PROOF_SIZE_MAX SIGNED_PROOF_SIZE
 
 // One run of one host under one name; ordered by incarnation, then nonce.
 struct life {
@@ -55,6 +66,7 @@ enum section_kind {
 struct wire_envelope {
     char name[NAME_SIZE], address[GOSSIP_ADDRESS_SIZE];
     struct life life;
+    uint32_t version;
     uint32_t section_count;
     struct mp_reader sections;
 };
@@ -71,8 +83,9 @@ struct wire_section {
 struct wire_part {
     char origin[NAME_SIZE];
     struct life life;
-    uint64_t floor, from, to, have;
+    uint64_t floor, from, to;
     uint32_t hop, record_count;
+    struct mp_text proof;
     struct mp_reader records;
 };
 
@@ -90,7 +103,10 @@ struct wire_record {
     uint32_t value_size;
 };
 
-// -EPROTO malformed, -EPROTONOSUPPORT another major version.
+// The major version that a message is in; 0 when it does not begin like one.
+uint32_t wire_version(const void *bytes, size_t size);
+// Decodes as this build does, whatever newer version the message claims: ask wire_version before.
+// -EPROTO malformed, -EPROTONOSUPPORT a version that is spoken no more.
 int wire_check(const void *bytes, size_t size, struct wire_envelope *out);
 void wire_next_section(struct mp_reader *reader, struct wire_section *out);
 void wire_next_part(struct mp_reader *reader, struct wire_part *out);
@@ -98,7 +114,7 @@ void wire_next_have(struct mp_reader *reader, struct wire_have *out);
 void wire_next_record(struct mp_reader *reader, struct wire_record *out);
 
 // Values of GOSSIP_TABLE_CORE; false when malformed.
-//   "self"          -> [ address, rack, left ]
+//   "self"          -> [ address, rack, left, protocol min, protocol max ]   absent: 1, 1
 //   "suspect/NAME"  -> [ incarnation, nonce, dead ]
 //   "duplicate"     -> [ nonce, nonce ]
 #define CORE_SELF "self"
@@ -108,6 +124,7 @@ void wire_next_record(struct mp_reader *reader, struct wire_record *out);
 struct core_self {
     char address[GOSSIP_ADDRESS_SIZE], rack[NAME_SIZE];
     bool left;
+    uint32_t protocol_min, protocol_max;
 };
 struct core_suspect {
     struct life life;
@@ -123,8 +140,8 @@ bool core_duplicate_decode(const void *value, size_t size, struct core_duplicate
 bool core_suspect_key(const char *key, size_t size, char name[NAME_SIZE]);
 
 // ---- writing: open ... close pairs fill in the counts.
-size_t wire_open_message(struct mp_writer *writer, const char *name, const char *address,
-                         struct life life);
+size_t wire_open_message(struct mp_writer *writer, uint32_t version, const char *name,
+                         const char *address, struct life life);
 void wire_close_message(struct mp_writer *writer, size_t message, uint32_t section_count);
 size_t wire_open_list(struct mp_writer *writer, enum section_kind kind);
 void wire_close_list(struct mp_writer *writer, size_t list, uint32_t count);

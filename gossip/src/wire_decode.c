@@ -20,7 +20,7 @@ static uint32_t open_array(struct mp_reader *reader, uint32_t known) {
 void wire_next_record(struct mp_reader *reader, struct wire_record *out) {
     uint32_t extra = open_array(reader, 4);
     *out = (struct wire_record){.seq = mp_read_uint(reader, SEQ_MAX)};
-    out->table = (enum gossip_table)mp_read_uint(reader, GOSSIP_TABLE_COUNT - 1);
+    out->table = (enum gossip_table)mp_read_uint(reader, TABLES_MAX - 1);
     out->key = mp_read_str(reader, 0, GOSSIP_KEY_MAX - 1);
     if (!mp_read_nil(reader)) {
         struct mp_text value = mp_read_bin(reader, GOSSIP_VALUE_MAX);
@@ -38,8 +38,8 @@ static uint32_t read_part_head(struct mp_reader *reader, struct wire_part *out) 
     out->floor = mp_read_uint(reader, SEQ_MAX);
     out->from = mp_read_uint(reader, SEQ_MAX);
     out->to = mp_read_uint(reader, SEQ_MAX);
-    out->have = mp_read_uint(reader, SEQ_MAX);
     out->hop = (uint32_t)mp_read_uint(reader, UINT32_MAX);
+    out->proof = mp_read_bin(reader, PROOF_SIZE_MAX);
     out->record_count = mp_read_array(reader, 0, UINT32_MAX);
     out->records = *reader;
     return extra;
@@ -104,11 +104,13 @@ void wire_next_section(struct mp_reader *reader, struct wire_section *out) {
 bool core_self_decode(const void *value, size_t size, struct core_self *out) {
     struct mp_reader reader;
     mp_read_init(&reader, value, size);
-    open_array(&reader, 3);
+    uint32_t extra = open_array(&reader, 3);
     mp_read_name(&reader, out->address, 1, sizeof out->address);
     mp_read_name(&reader, out->rack, 0, sizeof out->rack);
     out->left = mp_read_bool(&reader);
-    return !reader.bad;
+    out->protocol_min = extra >= 2 ? (uint32_t)mp_read_uint(&reader, UINT32_MAX) : 1;
+    out->protocol_max = extra >= 2 ? (uint32_t)mp_read_uint(&reader, UINT32_MAX) : 1;
+    return !reader.bad && out->protocol_min <= out->protocol_max;
 }
 
 bool core_suspect_decode(const void *value, size_t size, struct core_suspect *out) {
@@ -167,18 +169,21 @@ static bool core_record_is_sound(const struct wire_record *record) {
     return true;
 }
 
+static bool head_is_sound(const struct wire_part *part) {
+    return part->life.incarnation > 0 && part->from < part->to && part->floor <= part->to &&
+           (part->proof.size == HASH_SIZE || part->proof.size == SIGNED_PROOF_SIZE);
+}
+
 static void check_part(struct mp_reader *reader) {
     struct wire_part part;
     uint32_t extra = read_part_head(reader, &part);
-    bool covers = part.to > 0;
-    if (part.life.incarnation == 0 || (covers && part.from >= part.to)) {
-        reader->bad = true;
-    }
+    reader->bad = reader->bad || !head_is_sound(&part);
     uint64_t last = part.from;
     for (uint32_t i = 0; i < part.record_count && !reader->bad; i++) {
         struct wire_record record;
         wire_next_record(reader, &record);
-        if (record.seq <= last || (covers && record.seq > part.to) ||
+        bool collected = record.value == NULL && record.seq <= part.floor;
+        if (record.seq <= last || record.seq > part.to || collected ||
             !mp_text_is_printable(record.key) || (!reader->bad && !core_record_is_sound(&record))) {
             reader->bad = true;
         }
@@ -202,12 +207,20 @@ static void check_section(struct mp_reader *reader) {
     mp_skip(reader, extra);
 }
 
+uint32_t wire_version(const void *bytes, size_t size) {
+    struct mp_reader reader;
+    mp_read_init(&reader, bytes, size);
+    mp_read_array(&reader, 1, UINT32_MAX);
+    uint32_t major = (uint32_t)mp_read_uint(&reader, UINT32_MAX);
+    return reader.bad ? 0 : major;
+}
+
 int wire_check(const void *bytes, size_t size, struct wire_envelope *out) {
     struct mp_reader reader;
     mp_read_init(&reader, bytes, size);
     uint32_t total = mp_read_array(&reader, 1, UINT32_MAX);
-    uint64_t major = mp_read_uint(&reader, UINT32_MAX);
-    if (!reader.bad && major != GOSSIP_PROTOCOL_VERSION) {
+    out->version = (uint32_t)mp_read_uint(&reader, UINT32_MAX);
+    if (!reader.bad && out->version < GOSSIP_PROTOCOL_MIN) {
         return -EPROTONOSUPPORT;
     }
     if (reader.bad || total < 7 || size > GOSSIP_MESSAGE_MAX) {

@@ -14,10 +14,10 @@ static void write_life(struct mp_writer *writer, struct life life) {
     mp_write_uint(writer, life.nonce);
 }
 
-size_t wire_open_message(struct mp_writer *writer, const char *name, const char *address,
-                         struct life life) {
+size_t wire_open_message(struct mp_writer *writer, uint32_t version, const char *name,
+                         const char *address, struct life life) {
     mp_write_array(writer, 7);
-    mp_write_uint(writer, GOSSIP_PROTOCOL_VERSION);
+    mp_write_uint(writer, version);
     mp_write_uint(writer, MINOR_VERSION);
     write_text(writer, name);
     write_text(writer, address);
@@ -77,8 +77,8 @@ size_t wire_open_part(struct mp_writer *writer, const struct wire_part *part) {
     mp_write_uint(writer, part->floor);
     mp_write_uint(writer, part->from);
     mp_write_uint(writer, part->to);
-    mp_write_uint(writer, part->have);
     mp_write_uint(writer, part->hop);
+    mp_write_bin(writer, part->proof.bytes, part->proof.size);
     return mp_array_open(writer);
 }
 

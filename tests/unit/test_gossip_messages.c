@@ -16,87 +16,132 @@ static void a_record_counts_once_however_often_it_comes(void **state) {
     assert_int_equal(stats().records_duplicate, 2);
 }
 
-static void records_in_any_order_give_the_newest_value(void **state) {
+static void parts_in_any_order_lead_to_the_newest_state(void **state) {
     (void)state;
+    struct mp_writer kept[3];
     introduce();
-    static const uint64_t order[] = {5, 3, 4};
-    static const char *const text[] = {"five", "three", "four"};
-    for (int i = 0; i < 3; i++) {
-        begin(SECTION_PUSH, 1, 2, 0, 0);
-        add_text(order[i], "k", text[i]);
-        deliver();
-        assert_string_equal(held("k"), "five");
+    static const char *const text[] = {"three", "four", "five"};
+    for (uint64_t i = 0; i < 3; i++) {
+        begin(SECTION_PUSH, 1, 0, 2 + i, 3 + i);
+        add_text(3 + i, "k", text[i]);
+        finish_message();
+        kept[i] = message;
+        message.bytes = NULL;
     }
-    struct gossip_member member;
-    assert_true(gossip_find_member(core, "x", &member));
-    assert_int_equal(member.max_seq, 5);
+    static const int order[] = {2, 0, 2, 1, 0, 2};
+    static const char *const after[] = {"old", "three", "three", "four", "four", "five"};
+    for (int i = 0; i < 6; i++) {
+        gossip_receive(core, now_ns, NULL, kept[order[i]].bytes, kept[order[i]].size);
+        assert_string_equal(held("k"), after[i]);
+    }
+    assert_int_equal(held_seq(), 5);
+    assert_int_equal(stats().dropped_forged, 0);
+    for (int i = 0; i < 3; i++) {
+        free(kept[i].bytes);
+    }
 }
 
 static void what_a_part_covers_needs_no_record(void **state) {
     (void)state;
     introduce();
-    begin(SECTION_DATA, 1, 2, 2, 1000);
+    begin(SECTION_DATA, 1, 0, 2, 1000);
     add_text(1000, "k", "new"); // 3 to 999 were overwritten
     deliver();
-    struct gossip_member member;
-    assert_true(gossip_find_member(core, "x", &member));
-    assert_int_equal(member.max_seq, 1000);
+    assert_int_equal(held_seq(), 1000);
     assert_string_equal(held("k"), "new");
 }
 
-static void a_part_that_starts_beyond_what_is_here_covers_nothing(void **state) {
+static void a_part_that_overlaps_what_is_here_brings_the_rest(void **state) {
     (void)state;
     introduce();
-    begin(SECTION_DATA, 1, 2, 3, 10); // 3 is missing
-    add_text(10, "k", "new");
+    begin(SECTION_PUSH, 1, 0, 2, 4);
+    add_text(3, "gone", "3");
+    add_text(4, "k", "4");
     deliver();
-    struct gossip_member member;
-    assert_true(gossip_find_member(core, "x", &member));
-    assert_int_equal(member.max_seq, 2);
-    assert_string_equal(held("k"), "new"); // but the record itself is good
+    strike_out(GOSSIP_TABLE_HOST, "k");
+    strike_out(GOSSIP_TABLE_HOST, "gone");
+    begin(SECTION_DATA, 1, 0, 2, 6); // as one who has up to 2 is told
+    add_text(4, "k", "4");
+    add_text(5, "gone", NULL);
+    add_text(6, "more", "6");
+    deliver();
+    assert_int_equal(held_seq(), 6);
+    assert_string_equal(held("k"), "4");
+    assert_string_equal(held("more"), "6");
+    assert_null(held("gone"));
+    assert_int_equal(stats().records_duplicate, 1);
 }
 
-static void a_record_beyond_the_window_waits_for_repair(void **state) {
+static void a_part_that_starts_beyond_what_is_here_changes_nothing(void **state) {
     (void)state;
     introduce();
-    begin(SECTION_PUSH, 1, 2, 0, 0);
-    add_text(2 + 64, "at", "1");
-    add_text(2 + 65, "beyond", "1");
+    begin(SECTION_DATA, 1, 0, 3, 10); // 3 is missing
+    add_text(10, "k", "new");
     deliver();
-    assert_non_null(held("at"));
-    assert_null(held("beyond"));
+    assert_int_equal(held_seq(), 2);
+    assert_string_equal(held("k"), "old");
+    assert_int_equal(stats().dropped_forged, 0); // it may well be true
 }
 
 static void an_earlier_life_changes_nothing(void **state) {
     (void)state;
-    begin(SECTION_PUSH, 2, 1, 0, 1);
+    begin(SECTION_PUSH, 2, 0, 0, 1);
     add_self(1, false);
     deliver();
-    begin(SECTION_PUSH, 1, 9, 0, 9);
+    begin(SECTION_PUSH, 1, 0, 0, 9);
     add_text(9, "k", "ghost");
     deliver();
     assert_null(held("k"));
     assert_int_equal(stats().records_stale, 1);
 }
 
-static void a_later_life_replaces_everything_once_its_floor_is_reached(void **state) {
+static void a_later_life_replaces_everything_at_once_or_not_at_all(void **state) {
     (void)state;
     introduce();
-    begin(SECTION_PUSH, 2, 2, 0, 1);
-    add_self(1, false);
+    begin(SECTION_PUSH, 2, 0, 1, 2); // not from its beginning
+    add_text(2, "other", "new");
     deliver();
-    assert_string_equal(held("k"), "old"); // not yet: facts do not blink
-    begin(SECTION_PUSH, 2, 2, 1, 2);
+    assert_string_equal(held("k"), "old"); // facts do not blink
+    assert_null(held("other"));
+    struct gossip_change change;
+    while (gossip_take_change(core, &change)) {
+    }
+    begin(SECTION_PUSH, 2, 0, 0, 2);
+    add_self(1, false);
     add_text(2, "other", "new");
     deliver();
     assert_null(held("k"));
     assert_string_equal(held("other"), "new");
+    assert_true(gossip_take_change(core, &change));
+    assert_string_equal(change.key, "k");
+    assert_null(change.value);
+    assert_true(gossip_take_change(core, &change));
+    assert_string_equal(change.key, "other");
+    assert_false(gossip_take_change(core, &change));
+}
+
+static void what_a_later_life_says_as_before_is_no_news(void **state) {
+    (void)state;
+    introduce();
+    struct gossip_change change;
+    while (gossip_take_change(core, &change)) {
+    }
+    begin(SECTION_PUSH, 2, 0, 0, 2);
+    add_text(1, "k", "old");
+    add_self(2, false);
+    deliver();
+    assert_int_equal(held_seq(), 2);
+    assert_false(gossip_take_change(core, &change));
 }
 
 static void who_is_below_the_floor_starts_from_nothing(void **state) {
     (void)state;
     introduce();
-    begin(SECTION_DATA, 1, 5, 0, 6); // the tombstone of k, at most seq 5, was collected
+    begin(SECTION_PUSH, 1, 5, 2, 6); // the tombstone of k, at most seq 5, was collected
+    add_text(6, "other", "new");
+    deliver();
+    assert_string_equal(held("k"), "old");
+    begin(SECTION_DATA, 1, 5, 0, 6);
     add_self(1, false);
     add_text(6, "other", "new");
     deliver();
@@ -104,10 +149,26 @@ static void who_is_below_the_floor_starts_from_nothing(void **state) {
     assert_string_equal(held("other"), "new");
 }
 
+static void who_is_not_below_the_floor_drops_the_tombstones_with_it(void **state) {
+    (void)state;
+    introduce();
+    begin(SECTION_PUSH, 1, 0, 2, 3);
+    add_text(3, "k", NULL);
+    deliver();
+    begin(SECTION_PUSH, 1, 3, 3, 4); // collected: the state is another one without any record
+    deliver();
+    assert_int_equal(held_seq(), 4);
+    begin(SECTION_PUSH, 1, 3, 4, 5); // and those who hold no tombstone agree on it
+    add_text(5, "more", "5");
+    deliver();
+    assert_string_equal(held("more"), "5");
+    assert_int_equal(stats().dropped_forged, 0);
+}
+
 static void a_quarantined_life_stays_away_and_a_later_one_comes_back(void **state) {
     (void)state;
     introduce();
-    begin(SECTION_PUSH, 1, 2, 2, 3);
+    begin(SECTION_PUSH, 1, 0, 2, 3);
     add_self(3, true);
     deliver();
     struct gossip_member member;
@@ -119,13 +180,13 @@ static void a_quarantined_life_stays_away_and_a_later_one_comes_back(void **stat
     }
     assert_false(gossip_find_member(core, "x", &member));
     assert_null(held("k"));
-    begin(SECTION_DATA, 1, 2, 0, 5); // even what it wrote later in that life
+    begin(SECTION_DATA, 1, 0, 0, 5); // even what it wrote later in that life
     add_self(4, false);
     add_text(5, "k", "ghost");
     deliver();
     assert_null(held("k"));
     assert_false(gossip_find_member(core, "x", &member));
-    begin(SECTION_PUSH, 2, 1, 0, 1);
+    begin(SECTION_PUSH, 2, 0, 0, 1);
     add_self(1, false);
     deliver();
     assert_true(gossip_find_member(core, "x", &member));
@@ -138,7 +199,7 @@ static void a_deletion_is_reported_without_a_value(void **state) {
     struct gossip_change change;
     while (gossip_take_change(core, &change)) {
     }
-    begin(SECTION_PUSH, 1, 2, 2, 3);
+    begin(SECTION_PUSH, 1, 0, 2, 3);
     add_text(3, "k", NULL);
     deliver();
     assert_null(held("k"));
@@ -149,8 +210,9 @@ static void a_deletion_is_reported_without_a_value(void **state) {
     assert_false(gossip_take_change(core, &change));
 }
 
-// The last PUSH part that the core sends; false when it sends none.
-static bool pushed_part(struct wire_part *part) {
+// The last list of parts of that kind that the core sends, kept; false when it sends none.
+static bool sent_part(enum section_kind kind, struct wire_part *part) {
+    static uint8_t kept[65536];
     struct gossip_message out;
     bool found = false;
     while (gossip_take_message(core, &out)) {
@@ -158,7 +220,11 @@ static bool pushed_part(struct wire_part *part) {
         struct wire_section section;
         assert_int_equal(wire_check(out.bytes, out.size, &envelope), 0);
         wire_next_section(&envelope.sections, &section);
-        if (section.kind == SECTION_PUSH) {
+        if (section.kind == kind) {
+            assert_true(out.size <= sizeof kept);
+            memcpy(kept, out.bytes, out.size);
+            assert_int_equal(wire_check(kept, out.size, &envelope), 0);
+            wire_next_section(&envelope.sections, &section);
             wire_next_part(&section.items, part);
             found = true;
         }
@@ -166,36 +232,35 @@ static bool pushed_part(struct wire_part *part) {
     return found;
 }
 
-static void what_is_passed_on_claims_to_cover_only_what_came_in_order(void **state) {
+static void a_part_is_passed_on_as_it_came_and_only_when_it_was_new(void **state) {
     (void)state;
     struct wire_part part;
     introduce(); // x is a neighbour now; y is the sender
-    pushed_part(&part);
-    begin(SECTION_PUSH, 1, 2, 2, 3);
+    sent_part(SECTION_PUSH, &part);
+    begin(SECTION_PUSH, 1, 0, 2, 4);
     add_text(3, "k", "3");
+    add_text(4, "l", "4");
     deliver();
-    assert_true(pushed_part(&part));
+    assert_true(sent_part(SECTION_PUSH, &part));
     assert_int_equal(part.from, 2);
-    assert_int_equal(part.to, 3);
+    assert_int_equal(part.to, 4);
     assert_int_equal(part.hop, 1);
-    begin(SECTION_PUSH, 1, 2, 4, 5);
-    add_text(5, "early", "5");
-    deliver();
-    begin(SECTION_PUSH, 1, 2, 3, 6);
-    add_text(4, "a", "4");
-    add_text(5, "early", "5"); // was passed on before, perhaps in vain
+    assert_int_equal(part.record_count, 2);
+    assert_int_equal(part.proof.size, part_head.proof.size);
+    receive();
+    assert_false(sent_part(SECTION_PUSH, &part));
+    begin(SECTION_PUSH, 1, 0, 5, 6); // a gap
     add_text(6, "b", "6");
     deliver();
-    assert_true(pushed_part(&part));
-    assert_int_equal(part.record_count, 2);
-    assert_int_equal(part.to, 0);
+    assert_false(sent_part(SECTION_PUSH, &part));
 }
 
 // An empty message from x, as its pings are.
 static void hear_x(void) {
     struct mp_writer ping;
     mp_write_growing(&ping);
-    size_t open = wire_open_message(&ping, "x", "mem://x", (struct life){1, 9});
+    size_t open =
+        wire_open_message(&ping, GOSSIP_PROTOCOL_VERSION, "x", "mem://x", (struct life){1, 9});
     wire_close_message(&ping, open, 0);
     gossip_receive(core, now_ns, NULL, ping.bytes, ping.size);
     free(ping.bytes);
@@ -262,9 +327,12 @@ static void what_is_missing_is_asked_for_again(void **state) {
     struct wire_have have;
     introduce();
     hear_x();
-    begin(SECTION_PUSH, 1, 2, 0, 0);
-    add_text(9, "k", "new"); // 3 to 8 got lost
+    begin(SECTION_PUSH, 1, 0, 8, 9); // 3 to 8 got lost
+    add_text(9, "k", "new");
+    sender_name = "x";
+    sender_address = "mem://x";
     deliver();
+    assert_int_equal(sent_to_x(SECTION_WANT, &items), 1); // at once
     for (int i = 0; i < 3; i++) {
         hear_x();
         sent_to_x(SECTION_WANT, &items);
@@ -281,7 +349,8 @@ static void what_is_missing_is_asked_for_again(void **state) {
 static void ask_for_own(uint64_t complete) {
     struct mp_writer want;
     mp_write_growing(&want);
-    size_t open = wire_open_message(&want, "x", "mem://x", (struct life){1, 9});
+    size_t open =
+        wire_open_message(&want, GOSSIP_PROTOCOL_VERSION, "x", "mem://x", (struct life){1, 9});
     size_t haves = wire_open_list(&want, SECTION_WANT);
     struct wire_have have = {.origin = "me", .life = {1, 1}, .complete = complete};
     wire_write_have(&want, &have);
@@ -300,31 +369,34 @@ static void who_lacks_collected_tombstones_gets_everything(void **state) {
     gossip_put(core, now_ns, GOSSIP_TABLE_HOST, "b", "1", 1);    // seq 3
     gossip_delete(core, now_ns, GOSSIP_TABLE_HOST, "a");         // seq 4
     gossip_put(core, now_ns, GOSSIP_TABLE_HOST, "last", "1", 1); // seq 5
-    run_ticks(602 * NS_PER_S);
+    run_ticks(602 * NS_PER_S);                                   // seq 6: collected
     sent_to_x(SECTION_DATA, &items);
-    static const struct { uint64_t complete, from; } cases[] = {{3, 0}, {4, 4}};
-    for (int i = 0; i < 2; i++) {
+    static const struct { uint64_t complete, from; } cases[] = {{3, 0}, {4, 4}, {5, 5}};
+    for (int i = 0; i < 3; i++) {
         ask_for_own(cases[i].complete);
         assert_int_equal(sent_to_x(SECTION_DATA, &items), 1);
         wire_next_part(&items, &part);
         assert_int_equal(part.from, cases[i].from);
         assert_int_equal(part.floor, 4);
+        assert_true(part.to > 5);
     }
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_record_counts_once_however_often_it_comes),
-        TEST(records_in_any_order_give_the_newest_value),
+        TEST(parts_in_any_order_lead_to_the_newest_state),
         TEST(what_a_part_covers_needs_no_record),
-        TEST(a_part_that_starts_beyond_what_is_here_covers_nothing),
-        TEST(a_record_beyond_the_window_waits_for_repair),
+        TEST(a_part_that_overlaps_what_is_here_brings_the_rest),
+        TEST(a_part_that_starts_beyond_what_is_here_changes_nothing),
         TEST(an_earlier_life_changes_nothing),
-        TEST(a_later_life_replaces_everything_once_its_floor_is_reached),
+        TEST(a_later_life_replaces_everything_at_once_or_not_at_all),
+        TEST(what_a_later_life_says_as_before_is_no_news),
         TEST(who_is_below_the_floor_starts_from_nothing),
+        TEST(who_is_not_below_the_floor_drops_the_tombstones_with_it),
         TEST(a_quarantined_life_stays_away_and_a_later_one_comes_back),
         TEST(a_deletion_is_reported_without_a_value),
-        TEST(what_is_passed_on_claims_to_cover_only_what_came_in_order),
+        TEST(a_part_is_passed_on_as_it_came_and_only_when_it_was_new),
         TEST(a_silent_neighbour_is_suspected_at_150_ms_and_not_before),
         TEST(who_was_not_scheduled_suspects_nobody),
         TEST(what_is_missing_is_asked_for_again),

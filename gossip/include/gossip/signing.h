@@ -8,8 +8,12 @@
 //   signed = "srv6-steer state", host, incarnation, nonce, floor, seq, state
 //
 // So one check tells whether a replica holds exactly what the origin wrote up to seq: nothing
-// changed, added or left out. Without keys the state's hash travels instead of a signature: it
-// protects against accidents, not against members.
+// changed, added or left out. Tombstones up to the floor are collected and not part of the state.
+// Without keys the hash of what would be signed travels instead of a signature: it protects against
+// accidents, not against members.
+//
+// With a signature goes a hint, the first bytes of the public key: who does not have that key (yet)
+// knows that he cannot tell, and blames nobody.
 //
 // A host with keys of its own in the list is believed by these only; any other by the keys of the
 // host "*". Several keys of one host: all of them (rotation).
