@@ -11,6 +11,8 @@ foreach(test test_gossip_zmq test_gossip_zmq_curve)
 endforeach()
 srv6_test(test_gossip_zmq_keys LABEL unit SOURCES unit/test_gossip_zmq_keys.c
   LIBRARIES gossip_zmq model PkgConfig::ZMQ)
+srv6_test(test_gossip_zmq_limits LABEL unit SOURCES unit/test_gossip_zmq_limits.c LIBRARIES gossip_zmq model)
+target_include_directories(test_gossip_zmq_limits PRIVATE ${PROJECT_SOURCE_DIR}/gossip/zmq/src)
 srv6_test(test_gossip_zmq_cores LABEL unit TIMEOUT 120
   SOURCES unit/test_gossip_zmq_cores.c LIBRARIES gossip_zmq gossip model)
 

@@ -17,9 +17,11 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <sodium.h>
 #include <zmq.h>
 
 #include "keyring.h"
+#include "limits.h"
 #include "monitor.h"
 #include "peers.h"
 #include "sockets.h"
@@ -41,6 +43,7 @@ struct gossip_zmq {
     bool unbound; // after a change of the own key, until libzmq has let go of the port
     struct zap zap;
     struct peers peers;
+    struct limits limits;
     struct gossip_zmq_stats stats; // the fields of the inbox
 };
 
@@ -131,6 +134,7 @@ int gossip_zmq_open(const struct gossip_zmq_config *config, struct gossip *gossi
     }
     carrier->gossip = carrier->peers.gossip = gossip;
     carrier->epoll = carrier->timer = -1;
+    randombytes_buf(carrier->limits.hash_key, sizeof carrier->limits.hash_key);
     set_source(&carrier->peers, &listen);
     memcpy(carrier->listen, config->listen, sizeof carrier->listen);
     rc = open_loop(carrier, error);
@@ -279,6 +283,12 @@ static void take_body(struct gossip_zmq *carrier, uint64_t now_ns, zmq_msg_t *bo
         carrier->stats.malformed++;
         return;
     }
+    const char *host = speaker(key);
+    const char *sender = host != NULL ? host : ip;
+    if (sender != NULL && !limits_take(&carrier->limits, now_ns, sender, zmq_msg_size(body))) {
+        carrier->stats.dropped_rate++;
+        return;
+    }
     carrier->stats.received++;
     if (ip != NULL) {
         if (key != NULL) {
@@ -286,7 +296,7 @@ static void take_body(struct gossip_zmq *carrier, uint64_t now_ns, zmq_msg_t *bo
         }
         peers_heard_from(&carrier->peers, now_ns, ip);
     }
-    gossip_receive(carrier->gossip, now_ns, speaker(key), zmq_msg_data(body), zmq_msg_size(body));
+    gossip_receive(carrier->gossip, now_ns, host, zmq_msg_data(body), zmq_msg_size(body));
 }
 
 // Reads one message: routing id, body, and nothing more. False when none is waiting.
@@ -361,6 +371,7 @@ void gossip_zmq_stats(const struct gossip_zmq *carrier, struct gossip_zmq_stats 
     out->inbound = (uint32_t)(out->accepted - out->inbound_ended);
     out->accept_failed = carrier->stats.accept_failed;
     out->denied_keys = carrier->zap.denied;
+    out->dropped_rate = carrier->stats.dropped_rate;
     out->received = carrier->stats.received;
     out->malformed = carrier->stats.malformed;
 }

@@ -69,6 +69,7 @@ struct gossip_zmq_stats {
     uint64_t accept_failed;    // out of descriptors
     uint64_t handshake_failed; // either side: wrong key, no key, too slow
     uint64_t denied_keys;      // by ZAP at the handshake, or a message with a removed key
+    uint64_t dropped_rate; // incoming, of senders that say more than anybody needs to (limits.h)
     uint64_t sent, received;
     uint64_t would_block; // EAGAIN: reported to the core as "behind"
     uint64_t oversized;   // outgoing message beyond GOSSIP_MESSAGE_MAX, not sent
