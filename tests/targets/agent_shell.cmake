@@ -49,3 +49,14 @@ add_test(NAME agent_shell_abuse
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/../lab/agent_shell_abuse.sh ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
     ${PROJECT_SOURCE_DIR})
 set_tests_properties(agent_shell_abuse PROPERTIES LABELS lab TIMEOUT 120 SKIP_RETURN_CODE 77)
+
+srv6_test(test_agent_maelstrom LABEL unit SOURCES unit/test_agent_maelstrom.c LIBRARIES agent_maelstrom)
+target_include_directories(test_agent_maelstrom PRIVATE ${PROJECT_SOURCE_DIR}/agent/shell/src)
+srv6_fuzz(fuzz_agent_maelstrom SOURCES fuzz/fuzz_agent_maelstrom.c LIBRARIES agent_maelstrom
+  CORPUS fuzz/corpus/agent_maelstrom)
+target_include_directories(fuzz_agent_maelstrom PRIVATE ${PROJECT_SOURCE_DIR}/agent/shell/src)
+if(TARGET srv6-agent)
+  add_test(NAME test_maelstrom
+    COMMAND ${CMAKE_CURRENT_LIST_DIR}/../unit/test_maelstrom $<TARGET_FILE:srv6-agent> ${CMAKE_CURRENT_LIST_DIR}/..)
+  set_tests_properties(test_maelstrom PROPERTIES LABELS property TIMEOUT 120 SKIP_RETURN_CODE 77)
+endif()

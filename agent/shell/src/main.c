@@ -2,14 +2,16 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "agent.h"
+#include "maelstrom.h"
 #include "tool/tool.h"
 
 #define TOOL "srv6-agent"
 
 static const char usage[] =
-    "usage: srv6-agent [--config FILE] [--check]\n"
+    "usage: srv6-agent [--config FILE] [--check] | --maelstrom\n"
     "\n"
     "Runs the agent of one host: gossips with the other hosts' agents, probes links and steers "
     "the\n"
@@ -17,6 +19,7 @@ static const char usage[] =
     "\n"
     "  -c, --config FILE  configuration (default " CONFIG_FILE_DEFAULT ")\n"
     "      --check        check configuration, fabric and keys, print every error, and exit\n"
+    "      --maelstrom    be a node of Maelstrom's broadcast workload on stdin and stdout\n"
     "  -h, --help         this text\n"
     "  -V, --version      the version\n"
     "\n"
@@ -43,16 +46,18 @@ static int run(const char *config_path) {
 }
 
 int main(int argc, char **argv) {
-    enum { OPTION_CHECK = 256 };
+    enum { OPTION_CHECK = 256, OPTION_MAELSTROM };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"check", no_argument, NULL, OPTION_CHECK},
+        {"maelstrom", no_argument, NULL, OPTION_MAELSTROM},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
     const char *config_path = CONFIG_FILE_DEFAULT;
     bool check = false;
+    bool maelstrom = false;
     int option;
     opterr = 0;
     while ((option = getopt_long(argc, argv, ":c:hV", options, NULL)) != -1) {
@@ -62,6 +67,9 @@ int main(int argc, char **argv) {
             break;
         case OPTION_CHECK:
             check = true;
+            break;
+        case OPTION_MAELSTROM:
+            maelstrom = true;
             break;
         case 'h':
             fputs(usage, stdout);
@@ -79,5 +87,8 @@ int main(int argc, char **argv) {
         return tool_usage_error(TOOL, usage, "unexpected %s", argv[optind]);
     }
     signal(SIGPIPE, SIG_IGN);
+    if (maelstrom) {
+        return maelstrom_run(STDIN_FILENO, STDOUT_FILENO);
+    }
     return check ? agent_check(config_path) : run(config_path);
 }
