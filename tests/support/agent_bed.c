@@ -109,6 +109,7 @@ void agent_bed_close(struct agent_bed *bed) {
     nic_close(bed->agent.nics[0], false);
     events_close(bed->agent.events);
     fleet_close(bed->sim);
+    curve_signing_close(bed->agent.signing);
     free(bed);
 }
 

@@ -278,6 +278,7 @@ static void new_keys_and_a_new_secret_apply_at_once(void **state) {
     agent_reload(&bed->agent);
     assert_string_equal(bed->secret_key, old);
     assert_int_equal(bed->fleet_keys, 2);
+    assert_int_equal(bed->agent.signing->key_count, 2); // the core's, too
     write_secret(new);
     agent_reload(&bed->agent);
     assert_string_equal(bed->secret_key, new);

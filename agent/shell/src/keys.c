@@ -38,6 +38,13 @@ int agent_keys_change(struct agent *agent, const struct config *config, struct e
         return rc;
     }
     rc = gossip_zmq_set_keys(agent->carrier, clock_now_ns(), keys.secret_key, &keys.fleet, error);
+    if (rc == 0) {
+        struct gossip_signing *old = agent->signing;
+        agent->signing = keys.signing;
+        keys.signing = NULL;
+        gossip_set_signing(engine_gossip(agent->engine), clock_now_ns(), agent->signing);
+        curve_signing_close(old);
+    }
     agent_keys_fini(&keys);
     return rc;
 }
