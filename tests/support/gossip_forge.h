@@ -166,8 +166,8 @@ static inline void write_message(const uint8_t *proof, uint8_t proof_size) {
 }
 
 static inline void finish_message(void) {
+    static uint8_t proof[PROOF_SIZE_MAX]; // part_head keeps it in sight
     uint8_t hash[HASH_SIZE];
-    uint8_t proof[PROOF_SIZE_MAX];
     book_hash(part_head.floor, hash);
     write_message(proof, state_prove(signs, &part_head, hash, proof));
 }
