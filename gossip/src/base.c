@@ -263,6 +263,12 @@ int base_check(const struct gossip_config *config, struct error *error) {
         return error_set(error, -EINVAL, "gossip: %s: %u neighbours, but its base has %u",
                          config->name, neighbours, base->config.neighbours);
     }
+    uint32_t protocol = config->protocol_max != 0 ? config->protocol_max : GOSSIP_PROTOCOL_VERSION;
+    if (base->config.protocol_max != protocol ||
+        (base->config.signing == NULL) != (config->signing == NULL)) {
+        return error_set(error, -EINVAL, "gossip: %s: its base speaks or signs otherwise",
+                         config->name);
+    }
     if (base->self->life.incarnation != 0 && base->pushed_seq < base->next_seq) {
         return error_set(error, -EINVAL, "gossip: %s: its base has not told all that it wrote",
                          config->name);

@@ -298,6 +298,9 @@ static void a_base_that_does_not_fit_is_refused(void **state) {
     config.neighbours = 4;
     expect_refusal(&config, "4 neighbours, but its base has 8");
     config.neighbours = 0;
+    config.protocol_max = GOSSIP_PROTOCOL_VERSION + 1;
+    expect_refusal(&config, "speaks or signs otherwise");
+    config.protocol_max = 0;
     assert_int_equal(gossip_put(base, START_NS + NS_PER_S, GOSSIP_TABLE_HOST, "k", "v", 2), 0);
     expect_refusal(&config, "has not told all that it wrote");
     gossip_close(core);
