@@ -8,6 +8,7 @@
 //                   (AlltoAllv only: [bytes... of the matrix, row by row], [weight...]) ]
 //   rank_binding  [ 1, job, job generation, rank, port ]
 //   drain_order   [ 1, kind, active, capacity_ppm, stamp ]
+//   host_load     [ 1, sent_bps, flow_count, ecn_ppm ]
 //
 // Fields in parentheses came later. A record that does not need them is byte for byte as before
 // them, and every version skips what it finds behind the fields that it knows. So an agent from
@@ -369,5 +370,30 @@ int drain_order_decode(const void *bytes, size_t size, struct drain_order *out) 
         return -EPROTO;
     }
     *out = order;
+    return 0;
+}
+
+// ---- loads
+
+ssize_t host_load_encode(const struct host_load *load, void *bytes, size_t size) {
+    struct mp_writer writer;
+    start(&writer, bytes, size, 4);
+    mp_write_uint(&writer, load->sent_bps);
+    mp_write_uint(&writer, load->flow_count);
+    mp_write_uint(&writer, load->ecn_ppm);
+    return written(&writer);
+}
+
+int host_load_decode(const void *bytes, size_t size, struct host_load *out) {
+    struct mp_reader reader;
+    struct host_load load;
+    uint32_t extra = open_form(&reader, bytes, size, 4);
+    load.sent_bps = mp_read_uint(&reader, INT64_MAX);
+    load.flow_count = (uint32_t)mp_read_uint(&reader, UINT32_MAX);
+    load.ecn_ppm = (uint32_t)mp_read_uint(&reader, 1000000);
+    if (!close_form(&reader, extra)) {
+        return -EPROTO;
+    }
+    *out = load;
     return 0;
 }

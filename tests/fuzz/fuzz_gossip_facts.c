@@ -46,6 +46,7 @@ CHECK(member_facts)
 CHECK(link_report)
 CHECK(rank_binding)
 CHECK(drain_order)
+CHECK(host_load)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_member_facts(data, size);
@@ -53,5 +54,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_job(data, size);
     check_rank_binding(data, size);
     check_drain_order(data, size);
+    check_host_load(data, size);
     return 0;
 }

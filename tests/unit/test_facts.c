@@ -268,6 +268,29 @@ static void bindings_and_orders_come_back_as_they_went(void **state) {
     assert_int_equal(given.stamp, 11);
 }
 
+static void loads_come_back_as_they_went_and_are_small(void **state) {
+    (void)state;
+    struct host_load load = {.sent_bps = INT64_MAX, .flow_count = UINT32_MAX, .ecn_ppm = 1000000};
+    struct host_load out = {0};
+    ssize_t size = host_load_encode(&load, bytes, sizeof bytes);
+    assert_in_range(size, 1, GOSSIP_LOAD_SIZE);
+    assert_int_equal(host_load_decode(bytes, (size_t)size, &out), 0);
+    assert_true(out.sent_bps == INT64_MAX);
+    assert_int_equal(out.flow_count, UINT32_MAX);
+    assert_int_equal(out.ecn_ppm, 1000000);
+    out.flow_count = 7;
+    for (ssize_t cut = 0; cut < size; cut++) {
+        assert_int_equal(host_load_decode(bytes, (size_t)cut, &out), -EPROTO);
+    }
+    load.ecn_ppm = 1000001;
+    size = host_load_encode(&load, bytes, sizeof bytes);
+    assert_int_equal(host_load_decode(bytes, (size_t)size, &out), -EPROTO);
+    load = (struct host_load){.sent_bps = (uint64_t)INT64_MAX + 1};
+    size = host_load_encode(&load, bytes, sizeof bytes);
+    assert_int_equal(host_load_decode(bytes, (size_t)size, &out), -EPROTO);
+    assert_int_equal(out.flow_count, 7);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(member_facts_come_back_as_they_went),
@@ -283,6 +306,7 @@ int main(void) {
         cmocka_unit_test(bad_lists_are_refused_whole),
         cmocka_unit_test(a_matrix_beyond_what_gossip_carries_is_emsgsize),
         cmocka_unit_test(bindings_and_orders_come_back_as_they_went),
+        cmocka_unit_test(loads_come_back_as_they_went_and_are_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,13 @@ struct drain_order { // an operator's order, written by the host where it was gi
                     // origin name
 };
 
+// How busy a host is. Not a fact of a table, but what gossip_put_load carries.
+struct host_load {
+    uint64_t sent_bps; // of all own ports, by the NIC's counters: what its rules steer
+    uint32_t flow_count;
+    uint32_t ecn_ppm; // of its probes that returned, those marked Congestion Experienced
+};
+
 ssize_t member_facts_encode(const struct member_facts *facts, void *bytes, size_t size);
 int member_facts_decode(const void *bytes, size_t size, struct member_facts *out);
 ssize_t link_report_encode(const struct link_report *report, void *bytes, size_t size);
@@ -56,5 +63,7 @@ ssize_t rank_binding_encode(const struct rank_binding *binding, void *bytes, siz
 int rank_binding_decode(const void *bytes, size_t size, struct rank_binding *out);
 ssize_t drain_order_encode(const struct drain_order *order, void *bytes, size_t size);
 int drain_order_decode(const void *bytes, size_t size, struct drain_order *out);
+ssize_t host_load_encode(const struct host_load *load, void *bytes, size_t size);
+int host_load_decode(const void *bytes, size_t size, struct host_load *out);
 
 #endif
