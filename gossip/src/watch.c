@@ -107,6 +107,20 @@ static void answer_accused(struct gossip *gossip, const struct wire_envelope *en
     outbox_close(gossip, &writer, message, 1, envelope->address);
 }
 
+// It speaks as an earlier life than the one we hold: another host has its name, or it came back.
+static void tell_of_later_life(struct gossip *gossip, const struct wire_envelope *envelope,
+                               const struct origin *origin) {
+    struct mp_writer writer;
+    size_t message;
+    struct wire_have have = {.life = origin->life, .complete = origin->complete};
+    memcpy(have.origin, origin->name, sizeof have.origin);
+    outbox_open(gossip, &writer, &message);
+    size_t list = wire_open_list(&writer, SECTION_HAVE);
+    wire_write_have(&writer, &have);
+    wire_close_list(&writer, list, 1);
+    outbox_close(gossip, &writer, message, 1, envelope->address);
+}
+
 void watch_heard(struct gossip *gossip, const struct wire_envelope *envelope) {
     struct origin *origin = origin_find(gossip, envelope->name);
     if (origin == NULL || envelope->life.incarnation == 0 || origin->life.incarnation == 0) {
@@ -121,6 +135,12 @@ void watch_heard(struct gossip *gossip, const struct wire_envelope *envelope) {
         repair_want(gossip, origin, envelope->address);
     }
     if (envelope->life.nonce != origin->life.nonce) {
+        if (order < 0 && !origin->quarantined &&
+            (origin->accused_at_ns == 0 ||
+             gossip->now_ns - origin->accused_at_ns >= ACCUSE_AGAIN_NS)) {
+            origin->accused_at_ns = gossip->now_ns;
+            tell_of_later_life(gossip, envelope, origin);
+        }
         return;
     }
     origin->heard_at_ns = gossip->now_ns;
