@@ -283,6 +283,7 @@ static int run(struct report *report, struct error *error) {
     const struct options *options = report->options;
     uint64_t begin_ns = clock_ns();
     report->model = swarm_model_make(options->profile, options->swarm.seed);
+    report->model.verify_ns = options->swarm.sign ? report->model.verify_ns : 0;
     report->model.loss_share = options->loss_share;
     report->model.stall_share = options->stall_share;
     report->model.stall_ns = options->stall_ms * NS_PER_MS;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define FIRST_CAPACITY 4096U
+#define CHILDREN 4U // of a place; siblings lie side by side in memory
 
 static bool earlier(const struct swarm_item *a, const struct swarm_item *b) {
     return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
@@ -30,7 +31,7 @@ int swarm_queue_push(struct swarm_queue *queue, struct swarm_item item) {
     item.order = queue->order++;
     uint32_t place = queue->count++;
     for (uint32_t parent; place > 0; place = parent) {
-        parent = (place - 1) / 2;
+        parent = (place - 1) / CHILDREN;
         if (!earlier(&item, &queue->items[parent])) {
             break;
         }
@@ -40,18 +41,28 @@ int swarm_queue_push(struct swarm_queue *queue, struct swarm_item item) {
     return 0;
 }
 
+// The earliest of the places from `first` on that have one parent.
+static uint32_t earliest(const struct swarm_queue *queue, uint32_t first) {
+    uint32_t best = first;
+    for (uint32_t i = first + 1; i < first + CHILDREN && i < queue->count; i++) {
+        best = earlier(&queue->items[i], &queue->items[best]) ? i : best;
+    }
+    return best;
+}
+
 struct swarm_item swarm_queue_take(struct swarm_queue *queue) {
     assert(queue->count > 0);
     struct swarm_item *items = queue->items;
     struct swarm_item first = items[0];
     struct swarm_item last = items[--queue->count];
     uint32_t place = 0;
-    for (uint32_t child; (child = 2 * place + 1) < queue->count; place = child) {
-        child += child + 1 < queue->count && earlier(&items[child + 1], &items[child]);
+    while (CHILDREN * place + 1 < queue->count) {
+        uint32_t child = earliest(queue, CHILDREN * place + 1);
         if (!earlier(&items[child], &last)) {
             break;
         }
         items[place] = items[child];
+        place = child;
     }
     items[place] = last;
     return first;

@@ -17,7 +17,7 @@ struct swarm_item {
 };
 
 struct swarm_queue {
-    struct swarm_item *items; // a binary heap
+    struct swarm_item *items; // a heap
     uint32_t count, capacity;
     uint64_t order;
 };

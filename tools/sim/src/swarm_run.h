@@ -36,6 +36,7 @@ struct swarm_host {
     uint64_t timer_at_ns;                // of the SWARM_TIMER that counts
     uint64_t known_at_ns;                // when it had received what was written; NEVER_NS
     uint64_t waits, sent;                // draws
+    uint64_t verified;                   // signatures until now
     bool running;                        // there is a SWARM_RUNS for it
     bool tick_due;
 };
