@@ -13,8 +13,11 @@ srv6_test(test_gossip_zmq_keys LABEL unit SOURCES unit/test_gossip_zmq_keys.c
   LIBRARIES gossip_zmq model PkgConfig::ZMQ)
 srv6_test(test_gossip_zmq_limits LABEL unit SOURCES unit/test_gossip_zmq_limits.c LIBRARIES gossip_zmq model)
 target_include_directories(test_gossip_zmq_limits PRIVATE ${PROJECT_SOURCE_DIR}/gossip/zmq/src)
-srv6_test(test_gossip_zmq_cores LABEL unit TIMEOUT 120
-  SOURCES unit/test_gossip_zmq_cores.c LIBRARIES gossip_zmq gossip model)
+foreach(test test_gossip_zmq_cores test_gossip_zmq_hostile test_gossip_zmq_liars)
+  srv6_test(${test} LABEL unit TIMEOUT 120
+    SOURCES unit/${test}.c unit/gossip_zmq_fleet.c unit/gossip_zmq_intruder.c
+    LIBRARIES gossip_zmq gossip model PkgConfig::ZMQ)
+endforeach()
 
 add_executable(bench_gossip bench/bench_gossip.c bench/bench_gossip_host.c bench/bench_gossip_floor.c)
 set_target_properties(bench_gossip PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

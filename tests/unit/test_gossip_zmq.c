@@ -144,6 +144,31 @@ static void the_least_recently_used_stranger_gives_way(void **state) {
     assert_int_equal(bed->hosts[0].core->lost, 0);          // closed by us, not lost
 }
 
+static void a_thousand_addresses_where_nobody_is_cost_little_and_delay_nobody(void **state) {
+    struct bed *bed = *state;
+    bed_open_host(bed, 0, false);
+    bed_open_host(bed, 1, false);
+    bed_connect_neighbours(bed, 0, 1);
+    WAIT_UNTIL(bed, bed->hosts[0].core->connected == 1);
+    uint64_t longest_ns = 0;
+    for (unsigned i = 0; i < 3000; i++) {
+        char address[GOSSIP_ADDRESS_SIZE];
+        snprintf(address, sizeof address, "tcp://127.251.%u.%u:7948", i % 1000 / 250, i % 250 + 1);
+        fake_say(bed->hosts[0].core, address, "anybody there", 13);
+        bed_turn(bed);
+        if (i % 100 == 99) {
+            uint64_t at_ns = bed_now(), heard = bed->hosts[1].core->received;
+            fake_say(bed->hosts[0].core, bed->hosts[1].address, "you are", 7);
+            WAIT_UNTIL(bed, bed->hosts[1].core->received > heard);
+            longest_ns = bed_now() - at_ns > longest_ns ? bed_now() - at_ns : longest_ns;
+        }
+    }
+    printf("at most %llu us\n", (unsigned long long)(longest_ns / 1000));
+    assert_true(longest_ns < NS_PER_S);
+    assert_int_equal(bed_stats_of(bed, 0).connections, 1);
+    assert_int_equal(bed->hosts[0].core->lost, 0);
+}
+
 static void an_address_that_is_not_numeric_tcp_is_never_opened(void **state) {
     struct bed *bed = *state;
     bed_open_host(bed, 0, false);
@@ -392,6 +417,7 @@ int main(void) {
         CASE(a_peer_that_goes_away_is_lost_at_once_and_found_again),
         CASE(a_peer_that_reads_nothing_is_behind_and_memory_stays_bounded),
         CASE(the_least_recently_used_stranger_gives_way),
+        CASE(a_thousand_addresses_where_nobody_is_cost_little_and_delay_nobody),
         CASE(an_address_that_is_not_numeric_tcp_is_never_opened),
         CASE(a_taken_port_is_a_sentence),
         CASE(an_address_of_another_host_is_a_sentence),
