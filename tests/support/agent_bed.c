@@ -54,7 +54,10 @@ int gossip_zmq_set_keys(struct gossip_zmq *carrier, uint64_t now_ns, const char 
 
 void gossip_zmq_stats(const struct gossip_zmq *carrier, struct gossip_zmq_stats *out) {
     (void)carrier;
-    *out = (struct gossip_zmq_stats){.connected = 3, .inbound = 2};
+    *out = (struct gossip_zmq_stats){.connected = 3,
+                                     .inbound = 2,
+                                     .denied_keys = 5,
+                                     .dropped_rate = 7};
 }
 
 // ---- the bed

@@ -147,7 +147,9 @@ static void status_has_every_key_with_its_type(void **state) {
                                           "returned:i lost:i void:i late_windows:i");
     expect(json_object_get(out, "gossip"),
            "messages_sent:i sent_bytes:i records_applied:i dropped_malformed:i would_block:i "
-           "connected:i inbound:i");
+           "dropped_forged:i dropped_unknown_key:i dropped_foreign:i dropped_version:i "
+           "dropped_quota:i dropped_rate:i denied_keys:i handshake_failed:i states_verified:i "
+           "protocol_version:i connected:i inbound:i curve:b");
     json_decref(out);
 }
 
@@ -168,6 +170,11 @@ static void a_healthy_fleet_is_counted_right(void **state) {
     assert_int_equal(number_at(flows, "plain") + number_at(flows, "backup"), 0);
     assert_true(number_at(at(json_object_get(out, "nic"), "ports", 0), "rules") > 0);
     assert_int_equal(number_at(json_object_get(out, "gossip"), "connected"), 3);
+    assert_int_equal(number_at(json_object_get(out, "gossip"), "denied_keys"), 5);
+    assert_int_equal(number_at(json_object_get(out, "gossip"), "dropped_rate"), 7);
+    assert_int_equal(number_at(json_object_get(out, "gossip"), "protocol_version"),
+                     GOSSIP_PROTOCOL_VERSION);
+    assert_true(json_is_false(json_object_get(json_object_get(out, "gossip"), "curve")));
     assert_int_equal(strlen(text_at(json_object_get(out, "fabric"), "digest")), 64);
     json_decref(out);
 }
@@ -192,6 +199,7 @@ static void members_names_every_host_and_what_it_says_of_itself(void **state) {
     json_t *one;
     json_array_foreach(json_object_get(out, "members"), i, one) {
         expect(one, "name:s address:s rack:s state:s incarnation:i neighbour:b self:b "
+                    "protocol_min:i protocol_max:i "
                     "fabric_generation:i fabric_digest:s held_generation:i decap_ready:b "
                     "nic_driver:s plan_version:i protocol_version:i build:s heard_ago_ns:in");
         assert_string_equal(text_at(one, "state"), "alive");

@@ -222,6 +222,9 @@ static json_t *status_gossip(const struct agent *agent) {
         {"dropped_version", core.dropped_version},
         {"dropped_quota", core.dropped_quota},
         {"dropped_foreign", core.dropped_foreign},
+        {"dropped_forged", core.dropped_forged},
+        {"dropped_unknown_key", core.dropped_unknown_key},
+        {"states_verified", core.states_verified},
         {"snapshots_sent", core.snapshots_sent},
         {"digests_sent", core.digests_sent},
         {"repairs_received", core.repairs_received},
@@ -234,6 +237,7 @@ static json_t *status_gossip(const struct agent *agent) {
         {"accept_failed", carrier.accept_failed},
         {"handshake_failed", carrier.handshake_failed},
         {"denied_keys", carrier.denied_keys},
+        {"dropped_rate", carrier.dropped_rate},
         {"sent", carrier.sent},
         {"received", carrier.received},
         {"would_block", carrier.would_block},
@@ -247,6 +251,8 @@ static json_t *status_gossip(const struct agent *agent) {
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
         set_int(out, counters[i].key, counters[i].value);
     }
+    set_int(out, "protocol_version", gossip_protocol_version(engine_gossip(agent->engine)));
+    json_object_set_new(out, "curve", json_boolean(agent->config.curve));
     return out;
 }
 
@@ -328,6 +334,8 @@ json_t *view_members(struct agent *agent, json_t *arguments, struct control_refu
                                 member.address, "rack", member.rack, "state", states[member.state],
                                 "neighbour", member.neighbour, "self", member.self);
         set_int(one, "incarnation", member.incarnation);
+        set_int(one, "protocol_min", member.protocol_min);
+        set_int(one, "protocol_max", member.protocol_max);
         json_object_set_new(one, "heard_ago_ns",
                             member.heard_at_ns == 0 ? json_null()
                                                     : json_integer((json_int_t)ago_ns));
