@@ -102,7 +102,8 @@ static struct origin *copy_origin(struct gossip *gossip, const struct origin *fr
     origin->voters = NULL;
     origin->voter_count = origin->voter_capacity = 0;
     origin->voted = origin->listed = origin->member = origin->in_rings = false;
-    origin->summary_due = origin->want_due = false;
+    origin->summary_due = 0;
+    origin->want_due = false;
     origin->want_life = (struct life){0, 0};
     origin->want_complete = origin->want_tries = 0;
     origin->mark = origin->heard_at_ns = origin->wanted_at_ns = origin->accused_at_ns = 0;

@@ -50,6 +50,10 @@
 #define WANT_AGAIN_NS (100 * NS_PER_MS)
 #define WANT_TRIES 32 // then it was idle talk; digests would tell again
 #define ACCUSE_AGAIN_NS (50 * NS_PER_MS)
+#define TELL_NS (50 * NS_PER_MS) // what was repaired is told to the neighbours after that
+#define PING_SLOTS 4             // of a ping interval: a neighbour has one of them
+#define RETRY_NS (50 * NS_PER_MS)
+#define PARTNER_ROUNDS 8             // digest intervals with the same member that is no neighbour
 #define CONTACT_NS (250 * NS_PER_MS) // tries of seeds and of the dead, for 8 members
 #define FIRST_WORD_NS NS_PER_S       // a new neighbour's connection may take that long
 #define LONE_VOTE_NS NS_PER_S        // a vote below quorum is refuted after that
@@ -115,7 +119,8 @@ struct origin {
     uint64_t want_complete;
     uint32_t want_tries;
     bool want_due; // in gossip->wants
-    bool listed, quarantined, member, in_rings, order_dirty, summary_due;
+    bool listed, quarantined, member, in_rings, order_dirty;
+    uint8_t summary_due;         // slots of a ping interval until all neighbours were told of it
     struct record *first, *last; // by seq
     struct record **records;
     uint32_t record_count, record_capacity, tombstone_count;
@@ -146,6 +151,8 @@ struct peer {
     uint64_t since_ns, lost_at_ns; // lost_at: 0 unless the carrier says that the link is down
     uint64_t linger_until_ns;      // 0: a current neighbour
     uint64_t behind_at_ns;         // 0 unless the carrier could not queue to it
+    uint8_t slot;                  // of a ping interval, in which it is pinged
+    uint64_t their_sum, our_sum;   // when it last told us one that differed
 };
 
 struct buffer {
@@ -204,6 +211,7 @@ struct gossip {
 
     // watch
     uint64_t ping_at_ns, digest_at_ns, contact_at_ns;
+    uint8_t slot;             // of a ping interval: whose turn it is
     uint64_t trusted_from_ns; // silence before this is our own fault
     uint64_t cautious_until_ns;
     uint64_t mass_loss_at_ns;
@@ -248,6 +256,11 @@ struct gossip {
     // repair
     struct origin **summary; // changed since the last ping
     uint32_t summary_count, summary_capacity;
+    uint64_t spoke_at_ns;             // to all neighbours at once
+    uint64_t tell_at_ns, retry_at_ns; // NEVER_NS: nothing to do
+    uint64_t sum_answered_at_ns;
+    char partner[NAME_SIZE];
+    uint32_t partner_rounds;
     struct origin **wants; // what we know to lack
     uint32_t want_count, want_capacity;
 };
@@ -441,8 +454,15 @@ void push_own(struct gossip *gossip);
 
 // ---- repair.c
 void repair_mark(struct gossip *gossip, struct origin *origin); // changed: tell with the next ping
-void repair_ping(struct gossip *gossip);
+void repair_ping(struct gossip *gossip);                        // those whose turn it is
+void repair_speak(struct gossip *gossip);                       // to all neighbours at once
+void repair_tell(struct gossip *gossip); // when something was repaired lately
+void repair_sum(struct gossip *gossip, const struct wire_envelope *envelope,
+                const struct wire_section *section);
+void repair_came(struct gossip *gossip, struct origin *origin); // by repair: tell soon
+void repair_arm(struct gossip *gossip); // retry_at: while there is something to ask for again
 void repair_send_digest(struct gossip *gossip, const char *address);
+void repair_send_digest_in(struct gossip *gossip, uint32_t version, const char *address);
 void repair_random(struct gossip *gossip);
 void repair_behind(struct gossip *gossip);
 void repair_contact(struct gossip *gossip); // seeds, and the dead: partitions heal by themselves

@@ -60,9 +60,9 @@ static int check_config(const struct gossip_config *config, struct error *error)
 static void fill_defaults(struct gossip_config *config) {
     config->neighbours = (uint32_t)or_default(config->neighbours, GOSSIP_NEIGHBOURS);
     config->protocol_max = (uint32_t)or_default(config->protocol_max, GOSSIP_PROTOCOL_VERSION);
-    config->ping_interval_ns = or_default(config->ping_interval_ns, 50 * NS_PER_MS);
-    config->ping_timeout_ns = or_default(config->ping_timeout_ns, 150 * NS_PER_MS);
-    config->dead_after_ns = or_default(config->dead_after_ns, 250 * NS_PER_MS);
+    config->ping_interval_ns = or_default(config->ping_interval_ns, 400 * NS_PER_MS);
+    config->ping_timeout_ns = or_default(config->ping_timeout_ns, 480 * NS_PER_MS);
+    config->dead_after_ns = or_default(config->dead_after_ns, 200 * NS_PER_MS);
     config->digest_interval_ns = or_default(config->digest_interval_ns, NS_PER_S);
     config->listen_ns = or_default(config->listen_ns, 200 * NS_PER_MS);
     config->tombstone_ns = or_default(config->tombstone_ns, TOMBSTONE_NS);
@@ -90,6 +90,7 @@ static void start_timers(struct gossip *gossip) {
     gossip->ping_at_ns = gossip->now_ns + rng_below(&gossip->rng, config->ping_interval_ns);
     gossip->digest_at_ns = gossip->now_ns + rng_below(&gossip->rng, config->digest_interval_ns);
     gossip->contact_at_ns = gossip->now_ns;
+    gossip->tell_at_ns = gossip->retry_at_ns = NEVER_NS;
     gossip->next_seed = (uint32_t)rng_below(&gossip->rng, SEEDS_MAX);
     gossip->trusted_from_ns = gossip->now_ns;
     gossip->serve_at_ns = gossip->now_ns;
@@ -169,6 +170,7 @@ static void finish(struct gossip *gossip) {
     }
     push_flush(gossip, gossip->push_except);
     push_own(gossip);
+    repair_arm(gossip);
     gossip->push_except = NULL;
     gossip->envelope = NULL;
 }
@@ -196,6 +198,9 @@ static void receive_section(struct gossip *gossip, const struct wire_envelope *e
         break;
     case SECTION_ACCUSE:
         watch_accused(gossip, section->life);
+        break;
+    case SECTION_SUM:
+        repair_sum(gossip, envelope, section);
         break;
     default: // of a newer minor version
         break;
@@ -288,14 +293,18 @@ void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
     gossip->votes_dirty = true; // what we hear ourselves and how old votes are count too
     own_tick(gossip);
     watch_check(gossip);
-    if (is_due(gossip, &gossip->ping_at_ns, gossip->config.ping_interval_ns)) {
+    if (is_due(gossip, &gossip->ping_at_ns, gossip->config.ping_interval_ns / PING_SLOTS)) {
         if (gossip->phase == OWN_ACTIVE || gossip->phase == OWN_LEFT) {
             push_own(gossip); // nobody needs to ask for what a ping names
             repair_ping(gossip);
         }
+        overlay_refresh(gossip); // lingering ends
+    }
+    repair_tell(gossip);
+    if (gossip->now_ns >= gossip->retry_at_ns) {
+        gossip->retry_at_ns = NEVER_NS;
         repair_behind(gossip);
         repair_retry(gossip);
-        overlay_refresh(gossip); // lingering ends
     }
     if (is_due(gossip, &gossip->digest_at_ns, gossip->config.digest_interval_ns)) {
         repair_random(gossip);
@@ -316,6 +325,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 uint64_t gossip_deadline_ns(const struct gossip *gossip) {
     uint64_t deadline = earlier(gossip->ping_at_ns, gossip->digest_at_ns);
     deadline = earlier(deadline, gossip->contact_at_ns);
+    deadline = earlier(deadline, earlier(gossip->tell_at_ns, gossip->retry_at_ns));
     deadline = earlier(deadline, members_deadline_ns(gossip));
     deadline = earlier(deadline, watch_deadline_ns(gossip));
     if (gossip->phase == OWN_LISTENING) {

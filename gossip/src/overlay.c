@@ -234,6 +234,19 @@ static void start_peer(struct gossip *gossip, struct peer *peer) {
     repair_send_digest(gossip, peer->address);
 }
 
+// The slot that has fewest.
+static uint8_t free_slot(const struct gossip *gossip) {
+    uint32_t counts[PING_SLOTS] = {0};
+    uint8_t least = 0;
+    for (uint32_t i = 0; i < gossip->peer_count; i++) {
+        counts[gossip->peers[i].slot]++;
+    }
+    for (uint8_t slot = 1; slot < PING_SLOTS; slot++) {
+        least = counts[slot] < counts[least] ? slot : least;
+    }
+    return least;
+}
+
 static void keep_peer(struct gossip *gossip, struct origin *origin) {
     struct peer *peer = NULL;
     for (uint32_t i = 0; i < gossip->peer_count && peer == NULL; i++) {
@@ -243,8 +256,9 @@ static void keep_peer(struct gossip *gossip, struct origin *origin) {
         // Whoever comes back from lingering has time for its first word again.
         peer->since_ns = peer->linger_until_ns == 0 ? peer->since_ns : gossip->now_ns;
     } else if (peer != NULL || gossip->peer_count < PEERS_MAX) {
+        uint8_t slot = peer != NULL ? peer->slot : free_slot(gossip);
         peer = peer != NULL ? peer : &gossip->peers[gossip->peer_count++];
-        *peer = (struct peer){.origin = origin};
+        *peer = (struct peer){.origin = origin, .slot = slot};
         start_peer(gossip, peer);
     }
     if (peer != NULL) {

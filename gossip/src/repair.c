@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Repair, the asking side. All data moves because somebody asked for it: a ping tells what changed
 // since the last one (HAVE), a digest finds out where two members differ (BUCKETS), and in both
-// cases who has less sends WANT.
+// cases who has less sends WANT. ping.c has the telling side.
 #include "core.h"
 
 #include <string.h>
@@ -39,65 +39,20 @@ static void send_list(struct gossip *gossip, struct list_message *out, const cha
     }
 }
 
-// ---- telling
-
-void repair_mark(struct gossip *gossip, struct origin *origin) {
-    if (!origin->summary_due && origins_append(&gossip->summary, &gossip->summary_count,
-                                               &gossip->summary_capacity, origin)) {
-        origin->summary_due = true; // without memory for it, the digests tell
-    }
-}
-
-void repair_ping(struct gossip *gossip) {
-    struct mp_writer writer;
-    size_t message;
-    outbox_open_in(gossip, members_version(gossip), &writer, &message);
-    size_t list = wire_open_list(&writer, SECTION_HAVE);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < gossip->summary_count; i++) {
-        struct origin *origin = gossip->summary[i];
-        origin->summary_due = false;
-        if (origin->listed && writer.size < DATA_BATCH_BYTES) { // digests tell what does not fit
-            struct wire_have have = {.life = origin->life, .complete = origin->complete};
-            memcpy(have.origin, origin->name, sizeof have.origin);
-            wire_write_have(&writer, &have);
-            count++;
-        }
-    }
-    gossip->summary_count = 0;
-    wire_close_list(&writer, list, count);
-    wire_close_message(&writer, message, 1);
-    struct buffer *buffer = buffer_take(&writer);
+static bool any_behind(const struct gossip *gossip) {
+    bool any = false;
     for (uint32_t i = 0; i < gossip->peer_count; i++) {
-        outbox_add(gossip, gossip->peers[i].address, buffer);
+        any = any || gossip->peers[i].behind_at_ns != 0;
     }
-    buffer_release(buffer);
+    return any;
 }
 
-// Who is no member, or not any more, may know only the oldest version.
-static void send_digest_in(struct gossip *gossip, uint32_t version, const char *address) {
-    struct mp_writer writer;
-    size_t message;
-    outbox_open_in(gossip, version, &writer, &message);
-    wire_write_digest(&writer, gossip->digest);
-    gossip->stats.digests_sent++;
-    outbox_close(gossip, &writer, message, 1, address);
-}
-
-void repair_send_digest(struct gossip *gossip, const char *address) {
-    send_digest_in(gossip, members_version(gossip), address);
-}
-
-void repair_random(struct gossip *gossip) {
-    uint32_t count = members_count(gossip);
-    for (int tries = 0; tries < 4 && count > 1; tries++) {
-        const struct gossip *holder;
-        const struct origin *origin =
-            members_at(gossip, (uint32_t)rng_below(&gossip->rng, count), &holder);
-        if (origin != gossip->self && origin->state == GOSSIP_ALIVE) {
-            repair_send_digest(gossip, origin->address);
-            return;
-        }
+void repair_arm(struct gossip *gossip) {
+    bool pending = gossip->want_count > 0 || any_behind(gossip);
+    if (!pending) {
+        gossip->retry_at_ns = NEVER_NS;
+    } else if (gossip->retry_at_ns == NEVER_NS) {
+        gossip->retry_at_ns = gossip->now_ns + RETRY_NS;
     }
 }
 
@@ -151,14 +106,14 @@ uint64_t repair_contact_interval_ns(const struct gossip *gossip) {
 void repair_contact(struct gossip *gossip) {
     const struct origin *dead = random_dead(gossip);
     if (dead != NULL) {
-        send_digest_in(gossip, GOSSIP_PROTOCOL_MIN, dead->address);
+        repair_send_digest_in(gossip, GOSSIP_PROTOCOL_MIN, dead->address);
     }
     // Until somebody answered several seeds at once: some may be down. Later one in turn is enough.
     uint32_t tries = gossip->answered ? 1 : SEED_TRIES;
     for (uint32_t i = 0; i < tries && i < gossip->seed_count; i++) {
         const char *seed = gossip->seeds[gossip->next_seed++ % gossip->seed_count];
         if (!gossip->answered || !is_live_address(gossip, seed)) {
-            send_digest_in(gossip, GOSSIP_PROTOCOL_MIN, seed);
+            repair_send_digest_in(gossip, GOSSIP_PROTOCOL_MIN, seed);
         }
     }
 }
@@ -339,7 +294,7 @@ static void receive_part(struct gossip *gossip, const struct wire_part *part, co
     enum merge_result result = merge_part(gossip, origin, part);
     if (result == MERGE_NEW) {
         gossip->stats.repairs_received++;
-        repair_mark(gossip, origin);
+        repair_came(gossip, origin);
         if (origin->want_due && !is_satisfied(origin)) {
             ask_on(gossip, origin, want);
         }

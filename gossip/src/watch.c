@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CAUTION_TIMEOUTS 10 // how long timeouts stay doubled, in timeouts
+#define CAUTION_NS (1500 * NS_PER_MS) // how long timeouts stay half as long again
 
 static uint64_t later(uint64_t a, uint64_t b) {
     return a > b ? a : b;
@@ -15,11 +15,11 @@ static uint64_t later(uint64_t a, uint64_t b) {
 
 static uint64_t timeout_ns(const struct gossip *gossip) {
     bool cautious = gossip->now_ns < gossip->cautious_until_ns;
-    return gossip->config.ping_timeout_ns * (cautious ? 2 : 1);
+    return gossip->config.ping_timeout_ns * (cautious ? 3 : 2) / 2;
 }
 
 static void become_cautious(struct gossip *gossip) {
-    gossip->cautious_until_ns = gossip->now_ns + CAUTION_TIMEOUTS * gossip->config.ping_timeout_ns;
+    gossip->cautious_until_ns = gossip->now_ns + CAUTION_NS;
 }
 
 void watch_time(struct gossip *gossip, uint64_t now_ns) {
@@ -31,6 +31,22 @@ void watch_time(struct gossip *gossip, uint64_t now_ns) {
     }
 }
 
+// How late a ping may come.
+static uint64_t slack_ns(const struct gossip *gossip) {
+    const struct gossip_config *config = &gossip->config;
+    uint64_t slack = config->ping_timeout_ns > config->ping_interval_ns
+                         ? config->ping_timeout_ns - config->ping_interval_ns
+                         : config->ping_timeout_ns;
+    return gossip->now_ns < gossip->cautious_until_ns ? 2 * slack : slack;
+}
+
+// Somebody accuses it: alive, it has heard of that and says a word to all its neighbours at once.
+static uint64_t accused_at_ns(const struct origin *origin) {
+    struct core_suspect vote;
+    const struct record *record = members_vote(origin, NULL, &vote);
+    return record == NULL || origin->heard_at_ns >= record->at_ns ? 0 : record->at_ns;
+}
+
 // When a watched peer counts as silent, unless it speaks before.
 static uint64_t silent_at_ns(const struct gossip *gossip, const struct peer *peer) {
     const struct origin *origin = peer->origin;
@@ -40,9 +56,10 @@ static uint64_t silent_at_ns(const struct gossip *gossip, const struct peer *pee
         return from + later(FIRST_WORD_NS, timeout);
     }
     uint64_t at = from + timeout;
-    if (peer->lost_at_ns != 0 && gossip->now_ns >= gossip->cautious_until_ns) {
-        // The carrier says that the connection broke: one ping's time to come back.
-        uint64_t soon = later(from, peer->lost_at_ns) + gossip->config.ping_interval_ns;
+    // The carrier says that the connection broke: a moment to come back.
+    uint64_t hint = later(peer->lost_at_ns, accused_at_ns(origin));
+    if (hint != 0) {
+        uint64_t soon = later(from, hint) + slack_ns(gossip);
         at = soon < at ? soon : at;
     }
     return at;
@@ -156,7 +173,7 @@ void watch_heard(struct gossip *gossip, const struct wire_envelope *envelope) {
     }
 }
 
-// More than half of the neighbours fell silent together: wait another doubled timeout, then believe
+// More than half of the neighbours fell silent together: wait another timeout, then believe
 // it.
 static bool withhold(struct gossip *gossip, uint32_t silent, uint32_t watched) {
     if (silent < QUORUM || 2 * silent <= watched) {
@@ -167,7 +184,7 @@ static bool withhold(struct gossip *gossip, uint32_t silent, uint32_t watched) {
         gossip->mass_loss_at_ns = gossip->now_ns;
         become_cautious(gossip);
     }
-    return gossip->now_ns - gossip->mass_loss_at_ns < 2 * gossip->config.ping_timeout_ns;
+    return gossip->now_ns - gossip->mass_loss_at_ns < gossip->config.ping_timeout_ns;
 }
 
 void watch_check(struct gossip *gossip) {
@@ -241,10 +258,20 @@ static void consider_lone_vote(struct gossip *gossip) {
     }
 }
 
+// A word to all is the quickest answer to the first of them.
+static void answer_votes(struct gossip *gossip) {
+    struct core_suspect vote;
+    const struct record *record = members_vote(gossip->self, NULL, &vote);
+    if (record != NULL && gossip->phase == OWN_ACTIVE && record->at_ns > gossip->spoke_at_ns) {
+        repair_speak(gossip);
+    }
+}
+
 void watch_refute(struct gossip *gossip) {
     const struct origin *self = gossip->self;
     uint32_t votes = 0;
     bool dead = false;
+    answer_votes(gossip);
     for (uint32_t i = 0; i < self->voter_count && gossip->phase == OWN_ACTIVE; i++) {
         struct core_suspect vote;
         if (members_vote(self, self->voters[i]->origin, &vote) != NULL) {

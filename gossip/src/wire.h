@@ -10,6 +10,7 @@
 //     DIGEST  [ 5, bin(2048) ]                             256 big-endian XOR sums over origins
 //     BUCKETS [ 6, bin(32), last, [have...] ]              answer: all origins of these buckets
 //     ACCUSE  [ 7, incarnation, nonce ]                    "I hold this life of yours for dead"
+//     SUM     [ 8, sum ]                                   XOR of the digest's 256 sums
 //
 //   part     = [ origin, incarnation, nonce, floor, from, to, hop, proof, [record...] ]
 //   have     = [ origin, incarnation, nonce, complete ]
@@ -61,6 +62,7 @@ enum section_kind {
     SECTION_DIGEST,
     SECTION_BUCKETS,
     SECTION_ACCUSE,
+    SECTION_SUM,
 };
 
 struct wire_envelope {
@@ -78,6 +80,7 @@ struct wire_section {
     const uint8_t *bytes;   // DIGEST, BUCKETS
     bool last;              // BUCKETS
     struct life life;       // ACCUSE
+    uint64_t sum;           // SUM
 };
 
 struct wire_part {
@@ -147,6 +150,7 @@ size_t wire_open_list(struct mp_writer *writer, enum section_kind kind);
 void wire_close_list(struct mp_writer *writer, size_t list, uint32_t count);
 void wire_write_digest(struct mp_writer *writer, const uint64_t sums[DIGEST_BUCKETS]);
 size_t wire_open_buckets(struct mp_writer *writer, const uint8_t bitmap[BITMAP_BYTES], bool last);
+void wire_write_sum(struct mp_writer *writer, uint64_t sum);
 void wire_write_accuse(struct mp_writer *writer, struct life life);
 void wire_write_have(struct mp_writer *writer, const struct wire_have *have);
 // Writes a part's head; its records follow. The part's record_count is not used.

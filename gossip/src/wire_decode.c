@@ -60,7 +60,7 @@ void wire_next_have(struct mp_reader *reader, struct wire_have *out) {
 
 // How many elements of the section's array are known; 0 for a kind that is not.
 static uint32_t section_fields(uint64_t kind) {
-    static const uint8_t fields[] = {0, 2, 2, 2, 2, 2, 4, 3};
+    static const uint8_t fields[] = {0, 2, 2, 2, 2, 2, 4, 3, 2};
     return kind < sizeof fields ? fields[kind] : 0;
 }
 
@@ -85,6 +85,8 @@ static uint64_t read_section(struct mp_reader *reader, struct wire_section *out)
         out->bytes = read_block(reader, DIGEST_BYTES);
     } else if (out->kind == SECTION_ACCUSE) {
         out->life = read_life(reader);
+    } else if (out->kind == SECTION_SUM) {
+        out->sum = mp_read_uint(reader, UINT64_MAX);
     } else if (fields > 0) {
         if (out->kind == SECTION_BUCKETS) {
             out->bytes = read_block(reader, BITMAP_BYTES);

@@ -57,6 +57,12 @@ size_t wire_open_buckets(struct mp_writer *writer, const uint8_t bitmap[BITMAP_B
     return mp_array_open(writer);
 }
 
+void wire_write_sum(struct mp_writer *writer, uint64_t sum) {
+    mp_write_array(writer, 2);
+    mp_write_uint(writer, SECTION_SUM);
+    mp_write_uint(writer, sum);
+}
+
 void wire_write_accuse(struct mp_writer *writer, struct life life) {
     mp_write_array(writer, 3);
     mp_write_uint(writer, SECTION_ACCUSE);

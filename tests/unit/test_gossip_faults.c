@@ -141,7 +141,7 @@ static void who_loses_all_neighbours_at_once_holds_its_tongue_first(void **state
     for (uint32_t i = 0; i < 8; i++) {
         net.cut[i][5] = true;
     }
-    net_run(&net, 350 * NS_PER_MS);
+    net_run(&net, 700 * NS_PER_MS);
     struct gossip_stats stats;
     gossip_stats(net.hosts[5].core, &stats);
     assert_true(stats.suspicions_withheld > 0);

@@ -86,9 +86,9 @@ struct gossip_config {
     uint32_t nonce;                    // random at each boot
     uint64_t seed;                     // of the core's own choices
     uint32_t neighbours;               // 0: GOSSIP_NEIGHBOURS
-    uint64_t ping_interval_ns;         // 0: default 50 ms
-    uint64_t ping_timeout_ns;    // without a word from a neighbour -> suspect; 0: default 150 ms
-    uint64_t dead_after_ns;      // suspect -> dead; 0: default 250 ms
+    uint64_t ping_interval_ns;         // of each neighbour; 0: default 400 ms
+    uint64_t ping_timeout_ns;    // without a word from a neighbour -> suspect; 0: default 480 ms
+    uint64_t dead_after_ns;      // suspect -> dead; 0: default 200 ms
     uint64_t digest_interval_ns; // 0: default 1 s
     uint64_t listen_ns;          // before the first own write; 0: default 200 ms
     uint64_t tombstone_ns;       // before the owner collects a tombstone; 0: default 10 min
