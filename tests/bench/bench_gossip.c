@@ -88,6 +88,9 @@ static bool make_fleet(struct bench_shared *shared, const struct options *option
         if (curve_keypair(key->public_key, shared->secret_keys[i]) != 0) {
             return false;
         }
+        if (curve_sign_key(shared->secret_keys[i], key->sign_key) != 0) {
+            return false;
+        }
         crypto_sign_keypair(shared->public_keys[i], shared->signing_keys[i]);
     }
     return true;

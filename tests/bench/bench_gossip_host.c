@@ -16,6 +16,7 @@ struct host {
     bool ready;
     struct gossip *core;
     struct gossip_zmq *carrier;
+    struct gossip_signing *signing;
 };
 
 static int open_host(struct host *host) {
@@ -37,6 +38,11 @@ static int open_host(struct host *host) {
     memcpy(config.listen, key->address, sizeof config.listen);
     memcpy(config.public_key, key->public_key, sizeof config.public_key);
     memcpy(config.secret_key, shared->secret_keys[host->self], sizeof config.secret_key);
+    if (curve_signing_open(&fleet, config.secret_key, &host->signing, &error) != 0) {
+        fprintf(stderr, "bench_gossip: %s: %s\n", key->host, error.text);
+        return -1;
+    }
+    core.signing = host->signing;
     if (gossip_open(&core, bench_now_ns(), &host->core, &error) != 0 ||
         gossip_zmq_open(&config, host->core, &host->carrier, &error) != 0) {
         fprintf(stderr, "bench_gossip: %s: %s\n", key->host, error.text);
@@ -140,5 +146,6 @@ int bench_host_gossip(struct bench_shared *shared, uint32_t self, int orders) {
     }
     gossip_zmq_close(host.carrier);
     gossip_close(host.core);
+    curve_signing_close(host.signing);
     return rc;
 }
