@@ -27,7 +27,6 @@
 #define NEIGHBOURS_MAX (2 * RINGS_MAX)
 #define PEERS_MAX 64 // neighbours and those that linger
 #define SEEDS_MAX 64
-#define OUTBID_MAX 4  // nonces of our own name that are remembered
 #define VOTERS_MAX 64 // kept per member; a quorum needs 3
 #define QUORUM 3
 #define PUSH_BATCH_BYTES 16384
@@ -131,12 +130,13 @@ struct origin {
     uint32_t rate_tokens;
     // liveness
     enum gossip_state state, told_state;
-    uint64_t state_at_ns, heard_at_ns, wanted_at_ns, accused_at_ns;
+    uint64_t state_at_ns, heard_at_ns, wanted_at_ns, retried_at_ns, accused_at_ns;
     struct record **voters; // live "suspect/<name>" records, at most VOTERS_MAX
     uint32_t voter_count, voter_capacity;
     bool voted; // in gossip->voted
     uint32_t alarmed[2];
     // what it passed on that was not proved
+    uint8_t witness[HASH_SIZE];                // quarantined: the state that the proof is of
     uint64_t forged_at_ns, forged_alarm_at_ns; // 0: no alarm yet
     uint32_t forged_count;                     // forgets FORGED_PER_S
     uint32_t protocol_min, protocol_max;
@@ -224,13 +224,11 @@ struct gossip {
     enum own_phase phase;
     uint64_t listen_until_ns;
     uint64_t next_seq, pushed_seq;
-    struct life heard_self;             // highest proved life of our name
-    struct life hearsay_self;           // that somebody named, and we asked for
-    bool rival_left;                    // heard_self said goodbye
-    uint64_t rival_complete;            // how much of heard_self was proved
-    uint64_t rival_gone_at_ns;          // since when it is dead or left; 0: it is not
-    uint32_t outbid_nonces[OUTBID_MAX]; // whose lives we have outbid while running, newest last
-    uint32_t outbid_count;
+    struct life heard_self;    // highest proved life of our name
+    struct life hearsay_self;  // that somebody named, and we asked for
+    bool rival_left;           // heard_self said goodbye
+    uint64_t rival_complete;   // how much of heard_self was proved
+    uint64_t rival_gone_at_ns; // since when it is dead or left; 0: it is not
     bool proved_duplicate, answered;
     uint64_t claimed_at_ns;
 
@@ -425,6 +423,8 @@ void watch_heard(struct gossip *gossip, const struct wire_envelope *envelope);
 bool watch_hears(const struct gossip *gossip, const struct origin *origin);
 void watch_check(struct gossip *gossip); // suspects silent neighbours
 void watch_dead(struct gossip *gossip);  // keeps votes on the dead, so that late comers know
+// What it wrote is dropped; who comes late and holds it alive learns from votes that it is not.
+void watch_quarantine(struct gossip *gossip, struct origin *origin);
 void watch_new_life(struct gossip *gossip, struct origin *origin);
 void watch_retract(struct gossip *gossip, struct origin *origin);
 void watch_accused(struct gossip *gossip, struct life life);
@@ -432,6 +432,10 @@ void watch_refute(struct gossip *gossip);
 uint64_t watch_deadline_ns(const struct gossip *gossip);
 
 // ---- own.c
+struct rival { // what a proved life of our name says
+    bool left;
+    struct life outbid; // whom it outbid last; incarnation 0: nobody
+};
 int own_init(struct gossip *gossip); // or goes on with the life that the base knows
 // Value NULL: delete. -EMSGSIZE, -ENOSPC, -EINVAL, -ENOMEM.
 int own_set(struct gossip *gossip, enum gossip_table table, const char *key, const void *value,
@@ -442,7 +446,7 @@ void own_seal(struct gossip *gossip);  // proves the own state as it is
 void own_set_signing(struct gossip *gossip, const struct gossip_signing *signing);
 // Somebody names a life of ours: only who proves it counts, so he is asked.
 void own_hearsay(struct gossip *gossip, struct life life, uint64_t complete, const char *address);
-void own_proved(struct gossip *gossip, const struct wire_part *part, bool left);
+void own_proved(struct gossip *gossip, const struct wire_part *part, struct rival rival);
 void own_tick(struct gossip *gossip);
 void own_collect(struct gossip *gossip, uint64_t age_ns); // tombstones
 
@@ -482,6 +486,7 @@ void repair_buckets(struct gossip *gossip, const struct wire_envelope *envelope,
 void serve_want(struct gossip *gossip, const struct wire_envelope *envelope,
                 const struct wire_section *section);
 void serve_own(struct gossip *gossip, const char *address); // unasked
+void serve_witness(struct gossip *gossip, const struct origin *origin, const char *address);
 void serve_digest(struct gossip *gossip, const struct wire_envelope *envelope,
                   const struct wire_section *section);
 

@@ -225,6 +225,7 @@ void members_record_unset(struct gossip *gossip, struct record *record) {
 }
 
 void members_new_life(struct gossip *gossip, struct origin *origin) {
+    origin->state_at_ns = gossip->now_ns;
     if (origin->member && (origin->state == GOSSIP_SUSPECT || origin->state == GOSSIP_DEAD)) {
         set_state(gossip, origin, GOSSIP_ALIVE);
     }
@@ -233,13 +234,19 @@ void members_new_life(struct gossip *gossip, struct origin *origin) {
 
 // ---- votes
 
+// Who saw a later life die knows that this one is over too.
+static bool condemns(const struct core_suspect *vote, const struct origin *target) {
+    int order = life_compare(vote->life, target->life);
+    return order == 0 || (order > 0 && vote->dead);
+}
+
 const struct record *members_vote(const struct origin *target, const struct origin *voter,
                                   struct core_suspect *vote) {
     for (uint32_t i = 0; i < target->voter_count; i++) {
         const struct record *record = target->voters[i];
         if ((voter == NULL || record->origin == voter) &&
             core_suspect_decode(record->value, record->value_size, vote) &&
-            life_compare(vote->life, target->life) == 0) {
+            condemns(vote, target)) {
             return record;
         }
     }
@@ -371,6 +378,7 @@ static void age(struct gossip *gossip, struct origin *origin) {
     if (origin->life.incarnation == 0) {
         origin_forget(gossip, origin);
     } else if (over && !origin->quarantined && age_ns >= gossip->config.serve_dead_ns) {
+        watch_quarantine(gossip, origin);
         members_drop(gossip, origin);
         merge_quarantine(gossip, origin);
     } else if (origin->quarantined && age_ns >= gossip->config.forget_ns) {

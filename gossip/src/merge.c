@@ -234,7 +234,7 @@ static void apply(struct gossip *gossip, struct origin *origin, const struct wir
 
 enum merge_result merge_part(struct gossip *gossip, struct origin *origin,
                              const struct wire_part *part) {
-    enum merge_result look = merge_look(origin, part);
+    enum merge_result look = part->state.size > 0 ? MERGE_STALE : merge_look(origin, part);
     gossip->stats.records_duplicate += look == MERGE_DUPLICATE ? part->record_count : 0;
     gossip->stats.records_stale += look == MERGE_STALE ? part->record_count : 0;
     struct next_state next;
@@ -255,17 +255,46 @@ enum merge_result merge_part(struct gossip *gossip, struct origin *origin,
 
 // ---- our own name
 
-static bool says_goodbye(const struct next_state *next) {
+static const struct wire_record *core_record(const struct next_state *next, const char *key) {
     for (uint32_t i = 0; i < next->draft_count; i++) {
         const struct wire_record *record = &next->drafts[i].from;
-        struct core_self self;
-        if (record->table == GOSSIP_TABLE_CORE && record->key.size == strlen(CORE_SELF) &&
-            memcmp(record->key.bytes, CORE_SELF, record->key.size) == 0 &&
-            core_self_decode(record->value, record->value_size, &self)) {
-            return self.left;
+        if (record->table == GOSSIP_TABLE_CORE && record->key.size == strlen(key) &&
+            memcmp(record->key.bytes, key, record->key.size) == 0 && record->value != NULL) {
+            return record;
         }
     }
-    return false;
+    return NULL;
+}
+
+static struct rival read_rival(const struct next_state *next) {
+    const struct wire_record *said = core_record(next, CORE_SELF);
+    const struct wire_record *outbid = core_record(next, CORE_OUTBID);
+    struct rival rival = {.left = false};
+    struct core_self self;
+    if (said != NULL && core_self_decode(said->value, said->value_size, &self)) {
+        rival.left = self.left;
+    }
+    if (outbid != NULL) {
+        (void)core_outbid_decode(outbid->value, outbid->value_size, &rival.outbid); // or nobody
+    }
+    return rival;
+}
+
+// Nobody has the records any more, but their hash.
+static bool is_witness(struct gossip *gossip, const struct wire_part *part) {
+    const struct gossip_signing *signing = gossip->config.signing;
+    if (!state_key_is_known(signing, part)) {
+        gossip->stats.dropped_unknown_key++;
+        return false;
+    }
+    gossip->stats.states_verified++;
+    if (!is_worth_a_look(gossip) ||
+        !state_is_proved(signing, part, (const uint8_t *)part->state.bytes)) {
+        gossip->stats.dropped_forged++;
+        blame_sender(gossip);
+        return false;
+    }
+    return true;
 }
 
 enum merge_result merge_own(struct gossip *gossip, const struct wire_part *part) {
@@ -278,15 +307,19 @@ enum merge_result merge_own(struct gossip *gossip, const struct wire_part *part)
     if (part->from != 0) {
         return MERGE_GAP;
     }
-    struct next_state next;
-    if (!try_part(gossip, NULL, part, &next)) {
+    struct next_state next = {.origin = NULL};
+    bool proved =
+        part->state.size > 0 ? is_witness(gossip, part) : try_part(gossip, NULL, part, &next);
+    if (!proved) {
         return MERGE_REFUSED;
     }
-    own_proved(gossip, part, says_goodbye(&next));
+    own_proved(gossip, part, read_rival(&next));
     return MERGE_NEW;
 }
 
 void merge_quarantine(struct gossip *gossip, struct origin *origin) {
+    struct next_state whole = {origin, UINT64_MAX, origin->floor, NO_MARK, NULL, 0};
+    state_hash(&whole, origin->witness);
     while (origin->record_count > 0) {
         store_remove(gossip, origin->records[origin->record_count - 1]);
     }

@@ -213,48 +213,31 @@ void own_claim(struct gossip *gossip) {
 
 // ---- others of our name
 
-static bool was_outbid(const struct gossip *gossip, uint32_t nonce) {
-    for (uint32_t i = 0; i < gossip->outbid_count; i++) {
-        if (gossip->outbid_nonces[i] == nonce) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void remember_outbid(struct gossip *gossip, uint32_t nonce) {
-    if (gossip->outbid_count == OUTBID_MAX) {
-        gossip->outbid_count--;
-        memmove(gossip->outbid_nonces, gossip->outbid_nonces + 1,
-                gossip->outbid_count * sizeof *gossip->outbid_nonces);
-    }
-    gossip->outbid_nonces[gossip->outbid_count++] = nonce;
-}
-
-static void tell_duplicate(struct gossip *gossip, uint32_t nonce) {
-    uint32_t own = gossip->config.nonce;
+static void tell_pair(struct gossip *gossip, const char *key, uint32_t first, uint32_t second) {
     uint8_t value[16];
     struct mp_writer writer;
     mp_write_fixed(&writer, value, sizeof value);
     mp_write_array(&writer, 2);
-    mp_write_uint(&writer, own < nonce ? own : nonce);
-    mp_write_uint(&writer, own < nonce ? nonce : own);
-    (void)own_set(gossip, GOSSIP_TABLE_CORE, CORE_DUPLICATE, value, writer.size);
+    mp_write_uint(&writer, first);
+    mp_write_uint(&writer, second);
+    (void)own_set(gossip, GOSSIP_TABLE_CORE, key, value, writer.size);
 }
 
-static void outbid(struct gossip *gossip, uint32_t nonce) {
-    // Once outbid, a dead life cannot rise again: who does so is a second live host of our name.
-    // Both say so, then the lower nonce falls silent.
-    if (was_outbid(gossip, nonce)) {
-        if (gossip->proved_duplicate && nonce > gossip->config.nonce) {
+static void outbid(struct gossip *gossip, struct life life, bool outbids_us) {
+    // Lives of our earlier processes come up one after the other, as partitions heal. But none of
+    // them can have outbid this one: who has is a second live host of our name. Both say so, then
+    // the lower nonce falls silent.
+    uint32_t own = gossip->config.nonce;
+    if (outbids_us) {
+        if (gossip->proved_duplicate && life.nonce > own) {
             mute(gossip);
             return;
         }
         gossip->proved_duplicate = true;
-        tell_duplicate(gossip, nonce);
-    } else {
-        remember_outbid(gossip, nonce);
+        tell_pair(gossip, CORE_DUPLICATE, own < life.nonce ? own : life.nonce,
+                  own < life.nonce ? life.nonce : own);
     }
+    tell_pair(gossip, CORE_OUTBID, life.incarnation, life.nonce);
     own_claim(gossip);
 }
 
@@ -267,7 +250,7 @@ void own_hearsay(struct gossip *gossip, struct life life, uint64_t complete, con
     }
 }
 
-void own_proved(struct gossip *gossip, const struct wire_part *part, bool left) {
+void own_proved(struct gossip *gossip, const struct wire_part *part, struct rival rival) {
     if (part->life.incarnation >= INCARNATION_MAX) {
         // No honest life gets there, and it cannot be outbid. Whoever believes it will find it
         // dead; we go on for those who do not.
@@ -276,9 +259,10 @@ void own_proved(struct gossip *gossip, const struct wire_part *part, bool left) 
     }
     gossip->heard_self = part->life;
     gossip->rival_complete = part->to;
-    gossip->rival_left = left;
+    gossip->rival_left = rival.left;
     if (gossip->phase == OWN_ACTIVE && life_compare(part->life, gossip->self->life) > 0) {
-        outbid(gossip, part->life.nonce);
+        outbid(gossip, part->life,
+               rival.outbid.incarnation > 0 && rival.outbid.nonce == gossip->config.nonce);
     }
 }
 
@@ -291,7 +275,6 @@ static void watch_rival(struct gossip *gossip) {
     } else if (gossip->rival_gone_at_ns == 0) {
         gossip->rival_gone_at_ns = gossip->now_ns;
     } else if (gossip->now_ns - gossip->rival_gone_at_ns >= RIVAL_GONE_NS) {
-        gossip->outbid_count = 0;
         gossip->proved_duplicate = false;
         (void)own_set(gossip, GOSSIP_TABLE_CORE, CORE_DUPLICATE, NULL, 0);
         own_claim(gossip);

@@ -148,6 +148,7 @@ void repair_note(struct gossip *gossip, struct origin *origin, struct life life,
         origins_append(&gossip->wants, &gossip->want_count, &gossip->want_capacity, origin)) {
         origin->want_due = true;
         origin->want_tries = 0;
+        origin->retried_at_ns = gossip->now_ns;
     }
 }
 
@@ -178,7 +179,9 @@ void repair_retry(struct gossip *gossip) {
             gossip->wants[i] = gossip->wants[--gossip->want_count];
             continue;
         }
-        if (may_ask(gossip, origin)) {
+        // Any peer may not have it: asking whoever said so must not wait for that.
+        if (gossip->now_ns - origin->retried_at_ns >= WANT_AGAIN_NS) {
+            origin->retried_at_ns = gossip->now_ns;
             origin->want_tries++;
             add_have(gossip, &want, SECTION_WANT, origin);
         }

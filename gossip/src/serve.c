@@ -84,6 +84,22 @@ void serve_want(struct gossip *gossip, const struct wire_envelope *envelope,
     send_data(gossip, &out, envelope->address);
 }
 
+// Only to the host of that name: it came back without memory, and must claim a life above.
+void serve_witness(struct gossip *gossip, const struct origin *origin, const char *address) {
+    struct data_message out = {.parts = 1};
+    struct wire_part part = {.life = origin->life,
+                             .floor = origin->floor,
+                             .to = origin->complete,
+                             .proof = {(const char *)origin->proof, origin->proof_size},
+                             .state = {(const char *)origin->witness, HASH_SIZE}};
+    memcpy(part.origin, origin->name, sizeof part.origin);
+    earn_tokens(gossip);
+    outbox_open(gossip, &out.writer, &out.message);
+    out.list = wire_open_list(&out.writer, SECTION_DATA);
+    wire_write_witness(&out.writer, &part);
+    send_data(gossip, &out, address);
+}
+
 void serve_own(struct gossip *gossip, const char *address) {
     struct data_message out = {.parts = 0};
     push_own(gossip);

@@ -111,12 +111,16 @@ void watch_new_life(struct gossip *gossip, struct origin *origin) {
     }
 }
 
-static void answer_accused(struct gossip *gossip, const struct wire_envelope *envelope,
-                           struct origin *origin) {
+static bool may_answer(const struct gossip *gossip, struct origin *origin) {
     if (origin->accused_at_ns != 0 && gossip->now_ns - origin->accused_at_ns < ACCUSE_AGAIN_NS) {
-        return;
+        return false;
     }
     origin->accused_at_ns = gossip->now_ns;
+    return true;
+}
+
+static void answer_accused(struct gossip *gossip, const struct wire_envelope *envelope,
+                           const struct origin *origin) {
     struct mp_writer writer;
     size_t message;
     outbox_open(gossip, &writer, &message);
@@ -140,6 +144,11 @@ static void tell_of_later_life(struct gossip *gossip, const struct wire_envelope
 
 void watch_heard(struct gossip *gossip, const struct wire_envelope *envelope) {
     struct origin *origin = origin_find(gossip, envelope->name);
+    if (origin != NULL && origin->quarantined && life_compare(envelope->life, origin->life) < 0 &&
+        may_answer(gossip, origin)) {
+        serve_witness(gossip, origin, envelope->address);
+        return;
+    }
     if (origin == NULL || envelope->life.incarnation == 0 || origin->life.incarnation == 0) {
         return;
     }
@@ -152,10 +161,7 @@ void watch_heard(struct gossip *gossip, const struct wire_envelope *envelope) {
         repair_want(gossip, origin, envelope->address);
     }
     if (envelope->life.nonce != origin->life.nonce) {
-        if (order < 0 && !origin->quarantined &&
-            (origin->accused_at_ns == 0 ||
-             gossip->now_ns - origin->accused_at_ns >= ACCUSE_AGAIN_NS)) {
-            origin->accused_at_ns = gossip->now_ns;
+        if (order < 0 && !origin->quarantined && may_answer(gossip, origin)) {
             tell_of_later_life(gossip, envelope, origin);
         }
         return;
@@ -168,7 +174,8 @@ void watch_heard(struct gossip *gossip, const struct wire_envelope *envelope) {
     if (member_is_live(origin)) {
         watch_retract(gossip, origin);
     }
-    if ((origin->state == GOSSIP_SUSPECT || origin->state == GOSSIP_DEAD) && order <= 0) {
+    if ((origin->state == GOSSIP_SUSPECT || origin->state == GOSSIP_DEAD) && order <= 0 &&
+        may_answer(gossip, origin)) {
         answer_accused(gossip, envelope, origin);
     }
 }
@@ -228,6 +235,12 @@ void watch_dead(struct gossip *gossip) {
     }
 }
 
+void watch_quarantine(struct gossip *gossip, struct origin *origin) {
+    if (gossip->phase == OWN_ACTIVE && overlay_is_neighbour(gossip, origin, gossip->self)) {
+        accuse(gossip, origin, true);
+    }
+}
+
 // ---- when we are accused
 
 static void refute(struct gossip *gossip) {
@@ -274,7 +287,9 @@ void watch_refute(struct gossip *gossip) {
     answer_votes(gossip);
     for (uint32_t i = 0; i < self->voter_count && gossip->phase == OWN_ACTIVE; i++) {
         struct core_suspect vote;
-        if (members_vote(self, self->voters[i]->origin, &vote) != NULL) {
+        // Of a later life that was ours we need proof: not of what others merely say.
+        if (members_vote(self, self->voters[i]->origin, &vote) != NULL &&
+            life_compare(vote.life, self->life) == 0) {
             votes++;
             dead = dead || vote.dead;
         }

@@ -12,7 +12,7 @@
 //     ACCUSE  [ 7, incarnation, nonce ]                    "I hold this life of yours for dead"
 //     SUM     [ 8, sum ]                                   XOR of the digest's 256 sums
 //
-//   part     = [ origin, incarnation, nonce, floor, from, to, hop, proof, [record...] ]
+//   part     = [ origin, incarnation, nonce, floor, from, to, hop, proof, [record...], state ]
 //   have     = [ origin, incarnation, nonce, complete ]
 //   record   = [ seq, table, key, value | nil ]            nil is a tombstone
 //   proof    = bin: 4 bytes of the public key, Ed25519 signature (64); without keys BLAKE2b-256
@@ -25,6 +25,9 @@
 // was there; a later life begins with such a part. `floor` is the seq up to which the owner has
 // collected its tombstones: they are part of no state any more, and who is not complete up to there
 // starts from 0. Hops are not signed: they are diagnostics.
+//
+// `state` is mostly absent. It is the hash of a state whose records the sender has dropped: it
+// proves to a host that came back without memory that there was a life of its name.
 //
 // Every array may carry further elements that this version ignores, and does not pass on. Tables
 // that it does not know are facts like others: kept, proved and passed on, but nobody is told. A
@@ -88,7 +91,7 @@ struct wire_part {
     struct life life;
     uint64_t floor, from, to;
     uint32_t hop, record_count;
-    struct mp_text proof;
+    struct mp_text proof, state; // state: empty where the records are there
     struct mp_reader records;
 };
 
@@ -120,9 +123,11 @@ void wire_next_record(struct mp_reader *reader, struct wire_record *out);
 //   "self"          -> [ address, rack, left, protocol min, protocol max ]   absent: 1, 1
 //   "suspect/NAME"  -> [ incarnation, nonce, dead ]
 //   "duplicate"     -> [ nonce, nonce ]
+//   "outbid"        -> [ incarnation, nonce ]   of its own name, heard while it ran
 #define CORE_SELF "self"
 #define CORE_SUSPECT "suspect/"
 #define CORE_DUPLICATE "duplicate"
+#define CORE_OUTBID "outbid"
 
 struct core_self {
     char address[GOSSIP_ADDRESS_SIZE], rack[NAME_SIZE];
@@ -139,6 +144,7 @@ struct core_duplicate {
 bool core_self_decode(const void *value, size_t size, struct core_self *out);
 bool core_suspect_decode(const void *value, size_t size, struct core_suspect *out);
 bool core_duplicate_decode(const void *value, size_t size, struct core_duplicate *out);
+bool core_outbid_decode(const void *value, size_t size, struct life *out);
 // The name in a key "suspect/NAME"; false for another or a malformed key.
 bool core_suspect_key(const char *key, size_t size, char name[NAME_SIZE]);
 
@@ -155,6 +161,7 @@ void wire_write_accuse(struct mp_writer *writer, struct life life);
 void wire_write_have(struct mp_writer *writer, const struct wire_have *have);
 // Writes a part's head; its records follow. The part's record_count is not used.
 size_t wire_open_part(struct mp_writer *writer, const struct wire_part *part);
+void wire_write_witness(struct mp_writer *writer, const struct wire_part *part); // without records
 void wire_write_record(struct mp_writer *writer, const struct wire_record *record);
 
 #endif

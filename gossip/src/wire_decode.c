@@ -45,9 +45,20 @@ static uint32_t read_part_head(struct mp_reader *reader, struct wire_part *out) 
     return extra;
 }
 
+static void read_part_tail(struct mp_reader *reader, struct wire_part *out, uint32_t extra) {
+    out->state = (struct mp_text){NULL, 0};
+    if (extra > 0) {
+        out->state = mp_read_bin(reader, HASH_SIZE);
+        bool fits = out->state.size == HASH_SIZE && out->record_count == 0;
+        reader->bad = reader->bad || (out->state.size > 0 && !fits);
+        mp_skip(reader, extra - 1);
+    }
+}
+
 void wire_next_part(struct mp_reader *reader, struct wire_part *out) {
     uint32_t extra = read_part_head(reader, out);
-    mp_skip(reader, out->record_count + (uint64_t)extra);
+    mp_skip(reader, out->record_count);
+    read_part_tail(reader, out, extra);
 }
 
 void wire_next_have(struct mp_reader *reader, struct wire_have *out) {
@@ -133,6 +144,14 @@ bool core_duplicate_decode(const void *value, size_t size, struct core_duplicate
     return !reader.bad;
 }
 
+bool core_outbid_decode(const void *value, size_t size, struct life *out) {
+    struct mp_reader reader;
+    mp_read_init(&reader, value, size);
+    open_array(&reader, 2);
+    *out = read_life(&reader);
+    return !reader.bad;
+}
+
 bool core_suspect_key(const char *key, size_t size, char name[NAME_SIZE]) {
     size_t prefix = sizeof CORE_SUSPECT - 1;
     if (size <= prefix || size - prefix >= NAME_SIZE || memcmp(key, CORE_SUSPECT, prefix) != 0) {
@@ -154,6 +173,7 @@ static bool core_record_is_sound(const struct wire_record *record) {
         struct core_self self;
         struct core_suspect suspect;
         struct core_duplicate duplicate;
+        struct life life;
         char name[NAME_SIZE];
     } out;
     if (record->table != GOSSIP_TABLE_CORE || record->value == NULL) {
@@ -164,6 +184,9 @@ static bool core_record_is_sound(const struct wire_record *record) {
     }
     if (is_key(record->key, CORE_DUPLICATE)) {
         return core_duplicate_decode(record->value, record->value_size, &out.duplicate);
+    }
+    if (is_key(record->key, CORE_OUTBID)) {
+        return core_outbid_decode(record->value, record->value_size, &out.life);
     }
     if (core_suspect_key(record->key.bytes, record->key.size, out.name)) {
         return core_suspect_decode(record->value, record->value_size, &out.suspect);
@@ -191,7 +214,7 @@ static void check_part(struct mp_reader *reader) {
         }
         last = record.seq;
     }
-    mp_skip(reader, extra);
+    read_part_tail(reader, &part, extra);
 }
 
 static void check_section(struct mp_reader *reader) {

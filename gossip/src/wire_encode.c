@@ -76,8 +76,7 @@ void wire_write_have(struct mp_writer *writer, const struct wire_have *have) {
     mp_write_uint(writer, have->complete);
 }
 
-size_t wire_open_part(struct mp_writer *writer, const struct wire_part *part) {
-    mp_write_array(writer, 9);
+static void write_part_head(struct mp_writer *writer, const struct wire_part *part) {
     write_text(writer, part->origin);
     write_life(writer, part->life);
     mp_write_uint(writer, part->floor);
@@ -85,7 +84,19 @@ size_t wire_open_part(struct mp_writer *writer, const struct wire_part *part) {
     mp_write_uint(writer, part->to);
     mp_write_uint(writer, part->hop);
     mp_write_bin(writer, part->proof.bytes, part->proof.size);
+}
+
+size_t wire_open_part(struct mp_writer *writer, const struct wire_part *part) {
+    mp_write_array(writer, 9);
+    write_part_head(writer, part);
     return mp_array_open(writer);
+}
+
+void wire_write_witness(struct mp_writer *writer, const struct wire_part *part) {
+    mp_write_array(writer, 10);
+    write_part_head(writer, part);
+    mp_write_array(writer, 0);
+    mp_write_bin(writer, part->state.bytes, part->state.size);
 }
 
 void wire_write_record(struct mp_writer *writer, const struct wire_record *record) {
