@@ -86,6 +86,12 @@ static struct net_message heap_pop(struct gossip_net *net) {
     }
 }
 
+void net_inject(struct gossip_net *net, struct net_message message) {
+    message.at_ns = message.at_ns > net->now_ns ? message.at_ns : net->now_ns;
+    message.order = net->order++;
+    heap_push(net, message);
+}
+
 static bool chance(struct gossip_net *net, uint32_t ppm) {
     return ppm > 0 && rng_below(&net->rng, 1000000) < ppm;
 }
@@ -139,6 +145,9 @@ static void send_all(struct gossip_net *net, uint32_t from) {
     struct gossip_message message;
     while (gossip_take_message(net->hosts[from].core, &message)) {
         uint32_t to;
+        if (net->sent != NULL) {
+            net->sent(net->context, from, &message);
+        }
         if (!host_at(net, message.address, &to) || net->cut[from][to] ||
             chance(net, net->loss_ppm)) {
             net->lost++;
@@ -357,11 +366,24 @@ void net_split(struct gossip_net *net, uint32_t first) {
     }
 }
 
+// What is under way for long comes soon.
+static void hurry(struct gossip_net *net) {
+    uint32_t count = net->heap_count;
+    net->heap_count = 0;
+    for (uint32_t i = 0; i < count; i++) { // heap_push writes at most where it was read already
+        struct net_message message = net->heap[i];
+        uint64_t latest = net->now_ns + net->delay_max_ns;
+        message.at_ns = message.at_ns < latest ? message.at_ns : latest;
+        heap_push(net, message);
+    }
+}
+
 void net_heal(struct gossip_net *net) {
     memset(net->cut, 0, sizeof net->cut);
     memset(net->far_ns, 0, sizeof net->far_ns);
     net->loss_ppm = net->duplicate_ppm = net->late_ppm = 0;
     net->truncate_ppm = net->flip_ppm = 0;
+    hurry(net);
 }
 
 int net_put_in(struct gossip_net *net, uint32_t host, enum gossip_table table, const char *key,

@@ -59,6 +59,7 @@ struct gossip_net {
     uint64_t refused; // messages that came as they were sent and that a core did not believe
     // A test may look at or change a message before it is sent; returns false to drop it.
     bool (*tamper)(void *context, struct net_message *message);
+    void (*sent)(void *context, uint32_t host, const struct gossip_message *message);
     void (*changed)(void *context, uint32_t host, const struct gossip_change *change);
     void (*after)(void *context, uint32_t host); // each event of a host
     void *context;
@@ -75,6 +76,8 @@ void net_start_as(struct gossip_net *net, uint32_t host, uint32_t name_of);
 void net_kill(struct gossip_net *net, uint32_t host);
 void net_leave(struct gossip_net *net, uint32_t host); // politely, then gone
 void net_pause(struct gossip_net *net, uint32_t host, bool paused);
+// A message that comes at message.at_ns (or now, if that is past); takes its bytes.
+void net_inject(struct gossip_net *net, struct net_message message);
 // What a carrier may tell `host` of its connection to another.
 enum net_hint { NET_CONNECTED, NET_LOST, NET_BEHIND };
 void net_hint(struct gossip_net *net, uint32_t host, uint32_t other, enum net_hint hint);
@@ -83,8 +86,9 @@ void net_run(struct gossip_net *net, uint64_t duration_ns);
 bool net_run_until(struct gossip_net *net, uint64_t duration_ns,
                    bool (*holds)(const struct gossip_net *net, const void *context),
                    const void *context);
-// Cuts both directions between hosts below and from `first` on; heals everything.
+// Cuts both directions between hosts below and from `first` on.
 void net_split(struct gossip_net *net, uint32_t first);
+// No cuts, no faults; what was late comes soon. Pauses last.
 void net_heal(struct gossip_net *net);
 int net_put_in(struct gossip_net *net, uint32_t host, enum gossip_table table, const char *key,
                const char *value);

@@ -10,12 +10,16 @@ if(TARGET gossip)
   srv6_test(test_gossip_refusals LABEL unit SOURCES unit/test_gossip_refusals.c LIBRARIES gossip)
   srv6_test(test_gossip_versions LABEL unit SOURCES unit/test_gossip_versions.c LIBRARIES gossip PkgConfig::SODIUM)
   srv6_test(test_facts LABEL unit SOURCES unit/test_facts.c LIBRARIES gossip)
-  srv6_test(prop_gossip LABEL property SOURCES property/prop_gossip.c ${gossip_net} LIBRARIES gossip)
+  srv6_test(prop_gossip LABEL property TIMEOUT 600 SOURCES property/prop_gossip.c ${gossip_net}
+    LIBRARIES gossip PkgConfig::SODIUM)
   srv6_test(prop_gossip_base LABEL property SOURCES property/prop_gossip_base.c support/gossip_twins.c LIBRARIES gossip)
   # These look at the core's own files, not at its interface.
-  foreach(test prop_gossip_base test_gossip_base test_gossip_faults test_gossip_messages test_gossip_names test_gossip_proofs test_gossip_refusals test_gossip_versions)
+  foreach(test prop_gossip prop_gossip_base test_gossip test_gossip_base test_gossip_faults test_gossip_messages test_gossip_names test_gossip_proofs test_gossip_refusals test_gossip_versions)
     target_include_directories(${test} PRIVATE ${PROJECT_SOURCE_DIR}/gossip/src)
   endforeach()
   srv6_fuzz(fuzz_gossip_message SOURCES fuzz/fuzz_gossip_message.c LIBRARIES gossip CORPUS fuzz/corpus/gossip_message)
+  srv6_fuzz(fuzz_gossip_merge SOURCES fuzz/fuzz_gossip_merge.c ${gossip_net} LIBRARIES gossip PkgConfig::SODIUM
+    CORPUS fuzz/corpus/gossip_merge)
+  target_include_directories(fuzz_gossip_merge PRIVATE ${PROJECT_SOURCE_DIR}/gossip/src ${CMAKE_CURRENT_LIST_DIR}/../support)
   srv6_fuzz(fuzz_gossip_facts SOURCES fuzz/fuzz_gossip_facts.c LIBRARIES gossip CORPUS fuzz/corpus/gossip_facts)
 endif()
