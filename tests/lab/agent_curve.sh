@@ -58,6 +58,36 @@ check "a job is steered" all_steer
 "$LAB" exec h0 -- timeout 20 tcpdump -i mgmt0 -c 40 -w "$WORK/gossip.pcap" tcp 2>"$WORK/tcpdump"
 check "names are not readable on the wire" refuses 1 grep -a -q -e spine0 -e 'tcp://' "$WORK/gossip.pcap"
 
+# ---- one host gets new keys, in the three steps of srv6-ctl(1)
+reread() { # HOST...: their agents read keys anew, and have done so
+    local host before
+    for host; do
+        before=$(grep -c 'configuration read anew' "$STATE/$host/agent.log")
+        kill -HUP "$(cat "$STATE/$host/agent.pid")"
+        eventually read_anew "$host" "$before" || return 1
+    done
+}
+read_anew() { # HOST BEFORE
+    [ "$(grep -c 'configuration read anew' "$STATE/$1/agent.log")" -gt "$2" ]
+}
+nobody_died() {
+    ! grep -h -e 'member_state.* dead' -e 'the old keys stay' "$STATE"/h?/agent.log
+}
+old_key=$(awk '$1 == "h3" { print $2 }' "$STATE/keys/fleet.keys")
+check "h3 gets a second pair" "$CTL" keys rotate --out "$STATE/keys" --host h3
+check "all accept both" reread "${HOSTS[@]}"
+cp "$STATE/keys/h3.secret.next" "$STATE/keys/h3.secret"
+check "h3 changes to the new one" reread h3
+check "all agents are still members of each other" eventually on_all status_is @ '.healthy and .members.alive == 8'
+check "the old pair is retired" "$CTL" keys retire --out "$STATE/keys" --host h3
+check "its line is gone" refuses 1 grep -q -F -e "$old_key" "$STATE/keys/fleet.keys"
+check "all accept the new one only" reread "${HOSTS[@]}"
+sleep 1
+check "and all agents are still members of each other" eventually on_all status_is @ '.healthy and .members.alive == 8'
+check "what h3 says is still believed" eventually on_all status_is @ '.gossip.dropped_forged == 0'
+check "no member was ever declared dead" nobody_died
+check "and the job is steered" all_steer
+
 "$LAB" agent h7 stop
 "$CTL" keys generate --out "$WORK/foreign" --host h7 --address tcp://10.255.0.8:7946 >"$WORK/keys" || exit 1
 before=$(counter_sum denied_keys)
