@@ -233,8 +233,9 @@ static void why_of_a_link_shows_the_evidence_and_who_gave_orders(void **state) {
     agent_bed_run(bed, 300 * NS_PER_MS);
     json_t *out = ask("links", "{\"why\":\"leaf0>spine1\"}");
     expect(out, "link:s state:s reason:s evidence:a own:o orders:a");
-    expect(at(out, "evidence", 0), "observer:s rack:s verdict:s capacity_ppm:i loss_ppm:i "
-                                   "delay_ns:i probe_count:i");
+    expect(at(out, "evidence", 0), "observer:s rack:s verdict:s vote:s capacity_ppm:i "
+                                   "loss_ppm:i delay_ns:i probe_count:i");
+    assert_string_equal(text_at(at(out, "evidence", 0), "vote"), "counts");
     expect(json_object_get(out, "own"),
            "state:s probes_sent:i probes_lost:i rtt_ns:i changed_ago_ns:in held_for_ns:i");
     assert_string_equal(text_at(out, "state"), "down");

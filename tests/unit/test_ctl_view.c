@@ -69,14 +69,16 @@ static void why_of_a_link_names_reason_evidence_and_orders(void **state) {
         show(view_link_why,
              "{\"links\":[{\"link\":\"leaf0>spine0\",\"state\":\"down\",\"reason\":\"two observers "
              "agree\",\"evidence\":[{\"observer\":\"h0\",\"rack\":\"leaf0\",\"verdict\":\"down\","
-             "\"capacity_ppm\":1000000,\"loss_ppm\":20000,\"delay_ns\":12000,\"probe_count\":40}],"
+             "\"capacity_ppm\":1000000,\"loss_ppm\":20000,\"delay_ns\":12000,\"probe_count\":40,"
+             "\"vote\":\"blind\"}],"
              "\"own\":{\"state\":\"down\",\"probes_sent\":40,\"probes_lost\":2,\"rtt_ns\":0,"
              "\"changed_ago_ns\":3000000000,\"held_for_ns\":0},"
              "\"orders\":[{\"name\":\"leaf0>spine0\",\"kind\":\"drain\",\"origin\":\"h3\"}]}]}");
     assert_non_null(strstr(text, "leaf0>spine0: down: two observers agree\n"));
     assert_non_null(strstr(text, "This host: down since 3.0 s, 2 of 40 probes lost\n"));
     assert_non_null(strstr(text, "Order: drain leaf0>spine0, by h3\n"));
-    assert_non_null(strstr(text, "h0        leaf0  down       100.0%  2.0%  12.0 us      40\n"));
+    assert_non_null(
+        strstr(text, "h0        leaf0  down       100.0%  2.0%  12.0 us      40  blind\n"));
 }
 
 static void an_unhealthy_status_says_so_in_words(void **state) {

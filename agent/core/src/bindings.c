@@ -44,10 +44,17 @@ static void store_binding(struct engine *engine, struct host_view *host,
         *place = (struct binding){0};
         memcpy(place->job, binding->job, sizeof place->job);
         memcpy(place->port, binding->port, sizeof place->port);
+        engine->beliefs_changed = true;
     }
     place->generation = binding->job_generation;
     place->lost_since_ns = 0;
-    engine->beliefs_changed = true;
+}
+
+// A host speaks of its own ports only.
+static bool has_port(const struct engine *engine, const struct host_view *host, const char *name) {
+    port_id port;
+    return fabric_find_port(engine->fabric, name, &port) &&
+           &engine->hosts[engine->fabric->ports[port.i].host.i] == host;
 }
 
 void jobs_learn_binding(struct engine *engine, const char *origin, const char *key,
@@ -58,7 +65,8 @@ void jobs_learn_binding(struct engine *engine, const char *origin, const char *k
     }
     struct rank_binding binding;
     if (value != NULL) {
-        if (rank_binding_decode(value, size, &binding) != 0) {
+        if (rank_binding_decode(value, size, &binding) != 0 ||
+            !has_port(engine, host, binding.port)) {
             engine->stats.bad_facts++;
         } else {
             store_binding(engine, host, &binding);

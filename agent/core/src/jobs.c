@@ -32,6 +32,15 @@ static void drop_record(struct engine *engine, struct job_record **place) {
     engine->jobs_changed = true;
 }
 
+static bool has_room(const struct engine *engine, const char *origin, const char *name) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < engine->record_count; i++) {
+        count += strcmp(engine->records[i]->origin, origin) == 0;
+    }
+    return find_record(engine, origin, name) != NULL ||
+           (count < JOBS_OF_ORIGIN_MAX && engine->record_count < JOBS_MAX);
+}
+
 // Takes the job.
 static int store_record(struct engine *engine, const char *origin, struct job *job) {
     struct job_record **place = find_record(engine, origin, job->name);
@@ -43,7 +52,7 @@ static int store_record(struct engine *engine, const char *origin, struct job *j
         engine->jobs_changed = true;
         return 0;
     }
-    if (engine->record_count == JOBS_MAX) {
+    if (!has_room(engine, origin, job->name)) {
         return -ENOSPC;
     }
     struct job_record **records =
@@ -76,6 +85,36 @@ static void lose_record(struct engine *engine, const char *origin, const char *n
     }
 }
 
+// Higher wins.
+static bool outranks(const struct job_record *a, const struct job_record *b) {
+    if (a->job.generation != b->job.generation) {
+        return a->job.generation > b->job.generation;
+    }
+    return strcmp(a->origin, b->origin) < 0;
+}
+
+const struct job_record *job_winner(const struct engine *engine, const char *name) {
+    const struct job_record *best = NULL;
+    for (uint32_t i = 0; i < engine->record_count; i++) {
+        const struct job_record *record = engine->records[i];
+        if (strcmp(record->job.name, name) == 0 && (best == NULL || outranks(record, best))) {
+            best = record;
+        }
+    }
+    return best;
+}
+
+// Whoever operates a host may replace or remove any job: the others are told who did.
+static void note_taken(struct engine *engine, const char *before, const char *origin,
+                       const char *name) {
+    const struct job_record *now = job_winner(engine, name);
+    if (before[0] != '\0' && strcmp(before, origin) != 0 && now != NULL &&
+        strcmp(now->origin, origin) == 0) {
+        engine_note(engine, NOTE_WARNING, "job_taken", name, "%s %s job %s of %s", origin,
+                    now->job.removed ? "removes" : "replaces", name, before);
+    }
+}
+
 void jobs_learn(struct engine *engine, const char *origin, const char *name, const void *value,
                 size_t size) {
     if (value == NULL) {
@@ -93,10 +132,18 @@ void jobs_learn(struct engine *engine, const char *origin, const char *name, con
                     name, origin);
         return;
     }
+    const struct job_record *winner = job_winner(engine, name);
+    char before[NAME_SIZE] = "";
+    if (winner != NULL && winner->orphan_since_ns == 0) {
+        memcpy(before, winner->origin, sizeof before);
+    }
     if (strcmp(job.name, name) != 0 || store_record(engine, origin, &job) != 0) {
         engine->stats.bad_facts++;
         job_fini(&job);
-    } else if (job.algorithm[0] != '\0' && algorithm_find(job.algorithm) == NULL) {
+        return;
+    }
+    note_taken(engine, before, origin, name);
+    if (job.algorithm[0] != '\0' && algorithm_find(job.algorithm) == NULL) {
         engine_note(engine, NOTE_WARNING, "unknown_algorithm", name,
                     "job %s of %s wants algorithm %s, which this version does not know: its flows "
                     "leave plain",
@@ -117,29 +164,13 @@ void jobs_origin_state(struct engine *engine, const char *origin, enum gossip_st
     }
 }
 
-// Higher wins.
-static bool outranks(const struct job_record *a, const struct job_record *b) {
-    if (a->job.generation != b->job.generation) {
-        return a->job.generation > b->job.generation;
-    }
-    return strcmp(a->origin, b->origin) < 0;
-}
-
-const struct job_record *job_winner(const struct engine *engine, const char *name) {
-    const struct job_record *best = NULL;
-    for (uint32_t i = 0; i < engine->record_count; i++) {
-        const struct job_record *record = engine->records[i];
-        if (strcmp(record->job.name, name) == 0 && (best == NULL || outranks(record, best))) {
-            best = record;
-        }
-    }
-    return best;
-}
-
 // ---- writing
 
 // Publishes a copy of the job in the own origin.
 static int write_job(struct engine *engine, const struct job *job) {
+    if (!has_room(engine, engine->config.host, job->name)) {
+        return -ENOSPC; // the others would not take it either
+    }
     void *bytes = malloc(GOSSIP_VALUE_MAX);
     struct job copy;
     job_init(&copy);

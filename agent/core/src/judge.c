@@ -120,9 +120,12 @@ static void note_belief(struct engine *engine, link_id link, const struct link_b
                               : "%s is up for all: %u of %u observers say down",
                     name, now->down_votes, now->observer_count);
     }
-    if (before->drained != now->drained) {
-        engine_note(engine, NOTE_INFO, now->drained ? "drained" : "undrained", name, "%s is %s",
-                    name, now->drained ? "drained" : "in use again");
+    const struct order_record *record;
+    if (now->drained && !before->drained && order_covers(engine, link, DRAIN_LINK, &record)) {
+        engine_note(engine, NOTE_INFO, "drained", name, "%s is drained by an order of %s", name,
+                    record->origin);
+    } else if (before->drained && !now->drained) {
+        engine_note(engine, NOTE_INFO, "undrained", name, "%s is in use again", name);
     }
     if (before->capacity_ppm != now->capacity_ppm) {
         engine_note(engine, NOTE_INFO, "capacity", name, "%s has %u ppm of its nominal capacity",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operators' orders (drain, undrain, capacity) as shared facts: of all records of a name the
-// highest stamp is in force.
+// highest stamp is in force, of equal ones that which takes less away. So whoever gave an order,
+// any other host can revoke it, even one that has the last stamp there is.
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -19,11 +20,20 @@ static struct order_record *find_order(const struct engine *engine, const char *
     return NULL;
 }
 
+static bool has_room(const struct engine *engine, const char *origin, const char *name) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < engine->order_count; i++) {
+        count += strcmp(engine->orders[i].origin, origin) == 0;
+    }
+    return find_order(engine, origin, name) != NULL ||
+           (count < ORDERS_OF_ORIGIN_MAX && engine->order_count < ORDERS_MAX);
+}
+
 static void store_order(struct engine *engine, const char *origin, const char *name,
                         const struct drain_order *order) {
     struct order_record *record = find_order(engine, origin, name);
     if (record == NULL) {
-        if (engine->order_count == ORDERS_MAX || strlen(name) >= LINK_NAME_SIZE) {
+        if (!has_room(engine, origin, name) || strlen(name) >= LINK_NAME_SIZE) {
             engine->stats.bad_facts++;
             return;
         }
@@ -60,6 +70,22 @@ void learn_order_record(struct engine *engine, const char *origin, const char *k
     }
 }
 
+static bool takes_away(const struct drain_order *order) {
+    return order->active &&
+           (order->kind != DRAIN_CAPACITY || order->capacity_ppm < CAPACITY_FULL_PPM);
+}
+
+// What a goes before: the higher stamp, else what takes less away, else any order that all share.
+static bool goes_before(const struct order_record *a, const struct order_record *b) {
+    if (a->order.stamp != b->order.stamp) {
+        return a->order.stamp > b->order.stamp;
+    }
+    if (takes_away(&a->order) != takes_away(&b->order)) {
+        return takes_away(&b->order);
+    }
+    return strcmp(a->origin, b->origin) > 0;
+}
+
 const struct order_record *order_in_force(const struct engine *engine, const char *name,
                                           enum drain_kind kind) {
     const struct order_record *best = NULL;
@@ -69,9 +95,7 @@ const struct order_record *order_in_force(const struct engine *engine, const cha
         if (!same_class || strcmp(record->name, name) != 0) {
             continue;
         }
-        if (best == NULL || record->order.stamp > best->order.stamp ||
-            (record->order.stamp == best->order.stamp &&
-             strcmp(record->origin, best->origin) > 0)) {
+        if (best == NULL || goes_before(record, best)) {
             best = record;
         }
     }
@@ -138,6 +162,9 @@ static int write_order(struct engine *engine, const char *name, const struct dra
     uint8_t bytes[64];
     ssize_t size = drain_order_encode(order, bytes, sizeof bytes);
     assert(size > 0);
+    if (!has_room(engine, engine->config.host, name)) {
+        return -ENOSPC; // the others would not take it either
+    }
     int rc =
         gossip_put(engine->gossip, engine->now_ns, GOSSIP_TABLE_DRAIN, name, bytes, (size_t)size);
     if (rc == 0) {
@@ -146,24 +173,39 @@ static int write_order(struct engine *engine, const char *name, const struct dra
     return rc;
 }
 
+// The order with the highest stamp for a name, of either class; NULL: none.
+static const struct order_record *last_order(const struct engine *engine, const char *name) {
+    const struct order_record *last = NULL;
+    for (uint32_t i = 0; i < engine->order_count; i++) {
+        const struct order_record *record = &engine->orders[i];
+        if (strcmp(record->name, name) == 0 && (last == NULL || goes_before(record, last))) {
+            last = record;
+        }
+    }
+    return last;
+}
+
 int learn_order(struct engine *engine, const struct engine_drain *drain, struct error *error) {
     int rc = check_order(engine, drain, error);
     if (rc != 0) {
         return rc;
     }
-    uint64_t stamp = 0;
-    for (uint32_t i = 0; i < engine->order_count; i++) {
-        if (strcmp(engine->orders[i].name, drain->name) == 0 &&
-            engine->orders[i].order.stamp > stamp) {
-            stamp = engine->orders[i].order.stamp;
-        }
-    }
+    const struct order_record *last = last_order(engine, drain->name);
+    uint64_t stamp = last == NULL ? 0 : last->order.stamp;
     struct drain_order order = {.kind = drain->kind,
                                 .active = drain->active,
                                 .capacity_ppm = drain->capacity_ppm,
-                                .stamp = stamp + 1};
+                                .stamp = stamp < UINT64_MAX ? stamp + 1 : stamp};
+    if (stamp == UINT64_MAX && takes_away(&order)) {
+        return error_set(error, -EOVERFLOW,
+                         "%s gave an order for %.40s with the last stamp there is: it can be "
+                         "revoked, but no other can follow",
+                         last->origin, drain->name);
+    }
     rc = write_order(engine, drain->name, &order);
-    return rc != 0 ? error_set(error, rc, "cannot publish the order for %.40s", drain->name) : 0;
+    return rc != 0 ? error_set(error, rc, "cannot publish the order for %.40s: %s", drain->name,
+                               code_text(rc))
+                   : 0;
 }
 
 bool first_live_host(const struct engine *engine) {
@@ -187,6 +229,7 @@ void learn_adopt_orders(struct engine *engine) {
         bool gone = record.lost || !gossip_find_member(engine->gossip, record.origin, &member) ||
                     member.state == GOSSIP_DEAD || member.state == GOSSIP_LEFT;
         if (gone && strcmp(record.origin, engine->config.host) != 0 &&
+            record.order.stamp < UINT64_MAX &&
             order_in_force(engine, record.name, record.order.kind) == &engine->orders[i]) {
             struct drain_order order = record.order;
             order.stamp++;

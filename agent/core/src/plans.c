@@ -15,18 +15,21 @@ uint32_t plans_own_version(const struct engine *engine) {
 
 void plans_choose_version(struct engine *engine) {
     uint32_t version = plans_own_version(engine);
+    const char *who = engine->config.host;
     for (uint32_t i = 0; i < engine->fabric->host_count; i++) {
         const struct host_view *host = &engine->hosts[i];
         bool counts = i != engine->self.i && host_is_live(host) && host->has_facts;
         if (counts && host->facts.plan_version != 0 && host->facts.plan_version < version) {
             version = host->facts.plan_version;
+            who = engine->fabric->nodes[i].name;
         }
     }
     if (version == engine->plan_version) {
         return;
     }
     engine_note(engine, NOTE_INFO, "plan_version", engine->config.host,
-                "plans are of version %u now, the lowest of all live members", version);
+                "plans are of version %u now, the lowest of all live members, of %s first", version,
+                who);
     engine->plan_version = version;
     engine->jobs_changed = true; // which of them can be planned, and how
 }

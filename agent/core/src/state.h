@@ -23,6 +23,9 @@
 #define BINDINGS_MAX 4096 // of one host
 #define JOBS_MAX 1024     // records, over all origins
 #define ORDERS_MAX 4096
+// What one origin may take of these, so that no member can keep out the others'.
+#define JOBS_OF_ORIGIN_MAX (JOBS_MAX / 4)
+#define ORDERS_OF_ORIGIN_MAX (ORDERS_MAX / 4)
 #define NOTES_MAX 256 // of one step
 #define BINDING_GRACE_NS (3 * UINT64_C(1000000000))
 #define REMOVAL_KEPT_NS (600 * UINT64_C(1000000000))

@@ -46,12 +46,15 @@ static unsigned tier_of(const struct fabric *fabric, link_id link) {
 
 // ---- the burst
 
-// Links that would be down by the evidence and were up a second ago.
+// Links that would be down by the evidence and were up a second ago; while the valve is shut: a
+// second before it shut.
 static bool is_in_burst(const struct engine *engine, const struct link_belief *before,
-                        uint32_t link, uint64_t now_ns) {
-    uint64_t at_ns = engine->valve.down_at_ns[link];
+                        uint32_t link) {
+    const struct valve *valve = &engine->valve;
+    uint64_t until_ns = valve->shut ? valve->shut_at_ns : engine->now_ns;
+    uint64_t at_ns = valve->down_at_ns[link];
     return engine->beliefs[link].down &&
-           (!before[link].down || (at_ns != 0 && now_ns - at_ns < BURST_NS));
+           (!before[link].down || (at_ns != 0 && at_ns + BURST_NS > until_ns));
 }
 
 // The switch with most links of the burst.
@@ -61,7 +64,7 @@ static node_id worst_switch(struct engine *engine, const struct link_belief *bef
     memset(burst, 0, fabric->node_count * sizeof *burst);
     node_id worst = {0};
     for (uint32_t i = 0; i < fabric_link_count(fabric); i++) {
-        if (is_in_burst(engine, before, i, engine->now_ns)) {
+        if (is_in_burst(engine, before, i)) {
             burst[fabric_link_from(fabric, (link_id){i}).i]++;
             burst[fabric_link_to(fabric, (link_id){i}).i]++;
         }
@@ -81,7 +84,7 @@ static bool is_too_much(struct engine *engine, const struct link_belief *before)
         bool explained = fabric_link_from(fabric, (link_id){i}).i == worst.i ||
                          fabric_link_to(fabric, (link_id){i}).i == worst.i;
         links[tier]++;
-        burst[tier] += !explained && is_in_burst(engine, before, i, engine->now_ns);
+        burst[tier] += !explained && is_in_burst(engine, before, i);
     }
     bool too_much = false;
     for (unsigned tier = 0; tier < TIERS_MAX; tier++) {

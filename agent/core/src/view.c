@@ -42,13 +42,41 @@ void engine_link_at(const struct engine *engine, link_id link, struct engine_lin
                                 .lost = probed->lost,
                                 .rtt_ns = probed->rtt_ns,
                                 .changed_at_ns = probed->changed_at_ns,
-                                .held_until_ns = probed->held_until_ns};
+                                .held_until_ns = probed->held_until_ns,
+                                .held_by_valve = engine->valve.held[link.i]};
 }
 
 const struct link_evidence *engine_evidence(const struct engine *engine, link_id link,
                                             uint32_t *count) {
     *count = engine->links[link.i].count;
     return engine->links[link.i].reports;
+}
+
+enum vote_standing engine_vote_standing(const struct engine *engine, link_id link, uint32_t index) {
+    const struct link_evidence *evidence = &engine->links[link.i].reports[index];
+    const struct link_belief *belief = &engine->beliefs[link.i];
+    bool held = votes_held(engine, link, index);
+    if (evidence->observer.i != engine->self.i &&
+        !host_is_live(&engine->hosts[evidence->observer.i])) {
+        return VOTE_GONE;
+    }
+    if (!belief_is_elected(&engine->observers[link_cable(link).i], evidence->observer)) {
+        return VOTE_NOT_ELECTED;
+    }
+    if (evidence->report.verdict == LINK_UP && !held) {
+        return VOTE_COUNTS;
+    }
+    if (belief->blind_votes > 0 && belief_is_blind(&engine->sights[evidence->observer.i])) {
+        return VOTE_BLIND;
+    }
+    if (!belief->down && !engine->valve.held[link.i] && belief->down_votes > 1) {
+        return VOTE_ONE_RACK;
+    }
+    return held ? VOTE_TAKEN_BACK : VOTE_COUNTS;
+}
+
+uint32_t engine_valve_held(const struct engine *engine) {
+    return engine->valve.held_count;
 }
 
 uint32_t engine_job_count(const struct engine *engine) {
@@ -167,6 +195,10 @@ static int check_members(const struct engine *engine, struct error *why) {
 }
 
 static int check_links(const struct engine *engine, struct error *why) {
+    if (engine->valve.shut) {
+        return error_set(why, -EIO, "the safety valve holds up %u links that would be down",
+                         engine->valve.held_count);
+    }
     for (uint32_t i = 0; i < fabric_link_count(engine->fabric); i++) {
         enum probe_state own = engine->prober.links[i].state;
         if (engine->beliefs[i].down || own == PROBE_DOWN) {

@@ -31,6 +31,14 @@ static json_t *link_row(const struct agent *agent, link_id id) {
 
 // ---- why
 
+static const char *standing_name(enum vote_standing standing) {
+    static const char *const names[] = {
+        [VOTE_COUNTS] = "counts",      [VOTE_TAKEN_BACK] = "taken back, counts for a while",
+        [VOTE_GONE] = "agent is dead", [VOTE_NOT_ELECTED] = "not elected",
+        [VOTE_BLIND] = "blind",        [VOTE_ONE_RACK] = "from one rack only"};
+    return names[standing];
+}
+
 static json_t *evidence_json(const struct agent *agent, link_id link) {
     const struct fabric *fabric = engine_fabric(agent->engine);
     uint32_t count = 0;
@@ -40,14 +48,14 @@ static json_t *evidence_json(const struct agent *agent, link_id link) {
         const struct link_report *report = &evidence[i].report;
         const struct fabric_node *observer = &fabric->nodes[evidence[i].observer.i];
         node_id leaf = fabric->ports[observer->first_port].leaf;
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "observer",
-                                        observer->name, "rack", fabric->nodes[leaf.i].name,
-                                        "verdict", report->verdict == LINK_DOWN ? "down" : "up",
-                                        "capacity_ppm", integer(report->capacity_ppm), "loss_ppm",
-                                        integer(report->loss_ppm), "delay_ns",
-                                        integer(report->delay_ns), "probe_count",
-                                        integer(report->probe_count)));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "observer", observer->name,
+                            "rack", fabric->nodes[leaf.i].name, "verdict",
+                            report->verdict == LINK_DOWN ? "down" : "up", "vote",
+                            standing_name(engine_vote_standing(agent->engine, link, i)),
+                            "capacity_ppm", integer(report->capacity_ppm), "loss_ppm",
+                            integer(report->loss_ppm), "delay_ns", integer(report->delay_ns),
+                            "probe_count", integer(report->probe_count)));
     }
     return list;
 }
@@ -98,11 +106,32 @@ static json_t *own_json(const struct engine_link *link) {
                      integer(held ? link->held_until_ns - now_ns : 0));
 }
 
+static json_t *reason_up(const struct engine_link *link, const char *name, size_t orders) {
+    const struct link_belief *belief = &link->belief;
+    if (belief->observer_count == 0) {
+        return json_sprintf("%s is taken to be up: no elected observer reports on it", name);
+    }
+    if (belief->blind_votes > 0) {
+        return json_sprintf(
+            "%s is up: %u observers report; %u say down and count, %u say so of most "
+            "of their links while others see this one up",
+            name, belief->observer_count, belief->down_votes, belief->blind_votes);
+    }
+    return json_sprintf("%s is up: %u observers report, %u of them say down%s", name,
+                        belief->observer_count, belief->down_votes,
+                        orders > 0 ? "; an operator changed its capacity" : "");
+}
+
 static json_t *reason_json(const struct engine_link *link, const char *name, size_t orders) {
     const struct link_belief *belief = &link->belief;
     if (belief->down) {
         return json_sprintf("%s is down: %u of %u observers say so", name, belief->down_votes,
                             belief->observer_count);
+    }
+    if (link->held_by_valve) {
+        return json_sprintf("%s would be down by %u of %u observers; the safety valve holds it up, "
+                            "since too many links would go down at once",
+                            name, belief->down_votes, belief->observer_count);
     }
     if (belief->drained) {
         return json_sprintf("%s is drained by an operator's order", name);
@@ -116,12 +145,7 @@ static json_t *reason_json(const struct engine_link *link, const char *name, siz
         return json_sprintf("%s answers again and is held down until it has answered long enough",
                             name);
     }
-    if (belief->observer_count == 0) {
-        return json_sprintf("%s is taken to be up: no live observer reports on it", name);
-    }
-    return json_sprintf("%s is up: %u observers report, %u of them say down%s", name,
-                        belief->observer_count, belief->down_votes,
-                        orders > 0 ? "; an operator changed its capacity" : "");
+    return reason_up(link, name, orders);
 }
 
 static json_t *explain_link(const struct agent *agent, link_id id) {

@@ -60,8 +60,8 @@ static int print_evidence(const json_t *evidence, FILE *out) {
     static const struct tool_column columns[] = {{"  OBSERVER", false}, {"RACK", false},
                                                  {"VERDICT", false},    {"CAPACITY", true},
                                                  {"LOSS", true},        {"DELAY", true},
-                                                 {"PROBES", true}};
-    struct tool_table *table = tool_table_open(columns, 7);
+                                                 {"PROBES", true},      {"VOTE", false}};
+    struct tool_table *table = tool_table_open(columns, 8);
     if (table == NULL) {
         return TOOL_FAILED;
     }
@@ -78,6 +78,7 @@ static int print_evidence(const json_t *evidence, FILE *out) {
         tool_table_cell(table, "%s", loss);
         duration_cell(table, row, "delay_ns");
         tool_table_cell(table, "%" PRIu64, tool_json_u64(row, "probe_count", 0));
+        tool_table_cell(table, "%s", tool_json_text(row, "vote", "-"));
     }
     return finish(table, out);
 }

@@ -178,10 +178,23 @@ struct engine_link {
     uint64_t rtt_ns;        // smoothed, of the shortest own loop over the link
     uint64_t changed_at_ns; // of the own verdict
     uint64_t held_until_ns; // PROBE_HELD: answers again, up is damped until then
+    bool held_by_valve;     // down by the evidence, and not believed so: too much would go down
 };
 void engine_link_at(const struct engine *engine, link_id link, struct engine_link *out);
 const struct link_evidence *engine_evidence(const struct engine *engine, link_id link,
                                             uint32_t *count);
+// What becomes of a report, by its place in engine_evidence.
+enum vote_standing {
+    VOTE_COUNTS,
+    VOTE_TAKEN_BACK,  // a "down" that counts although taken back, for the hold time
+    VOTE_GONE,        // its observer's agent is dead
+    VOTE_NOT_ELECTED, // its observer is none of the link's
+    VOTE_BLIND,       // a "down" of an observer that calls most of its links so, while others see
+    VOTE_ONE_RACK,    // a "down" where all come from one rack and others say up
+};
+enum vote_standing engine_vote_standing(const struct engine *engine, link_id link, uint32_t index);
+// Links that are down by the evidence and that the safety valve holds up; 0: it is open.
+uint32_t engine_valve_held(const struct engine *engine);
 
 // Jobs known, sorted by name.
 struct engine_job {
