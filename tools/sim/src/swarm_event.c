@@ -13,10 +13,10 @@
 #include "model/time.h"
 #include "swarm_run.h"
 
-#define SETTLE_NS (100 * NS_PER_MS) // before the event: every host has pinged twice
+#define SETTLE_NS (500 * NS_PER_MS) // before the event: every host has pinged all its neighbours
 #define PATIENCE_NS (10 * NS_PER_S)
-// After the last host knows: the next pings still name what changed.
-#define AFTERMATH_NS (120 * NS_PER_MS)
+// After the last host knows: every neighbour's next ping still names what changed.
+#define AFTERMATH_NS (500 * NS_PER_MS)
 #define PURPOSE_WRITER 201
 
 // What the process holds of memory; 0 where /proc is not mounted.
