@@ -326,6 +326,8 @@ void state_hash(const struct next_state *next, uint8_t hash[HASH_SIZE]);
 // Proves that the state at part->to (origin, life, floor) has this hash; the proof's size.
 uint8_t state_prove(const struct gossip_signing *signing, const struct wire_part *part,
                     const uint8_t hash[HASH_SIZE], uint8_t proof[PROOF_SIZE_MAX]);
+// Whether anything that this host signs can be proved: without a key there is no use in asking.
+bool state_knows_host(const struct gossip_signing *signing, const char *host);
 // Whether we have the key that this part says it is proved with. Any part is, without keys.
 bool state_key_is_known(const struct gossip_signing *signing, const struct wire_part *part);
 bool state_is_proved(const struct gossip_signing *signing, const struct wire_part *part,

@@ -121,6 +121,9 @@ void repair_contact(struct gossip *gossip) {
 // ---- asking
 
 static bool may_ask(struct gossip *gossip, struct origin *origin) {
+    if (!state_knows_host(gossip->config.signing, origin->name)) {
+        return false;
+    }
     if (origin->wanted_at_ns != 0 && gossip->now_ns - origin->wanted_at_ns < WANT_AGAIN_NS) {
         return false;
     }
@@ -138,6 +141,9 @@ void repair_want(struct gossip *gossip, struct origin *origin, const char *addre
 
 void repair_note(struct gossip *gossip, struct origin *origin, struct life life,
                  uint64_t complete) {
+    if (!state_knows_host(gossip->config.signing, origin->name)) {
+        return;
+    }
     int order = life_compare(life, origin->want_life);
     if (order > 0 || (order == 0 && complete > origin->want_complete)) {
         origin->want_life = life;

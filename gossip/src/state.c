@@ -136,6 +136,14 @@ static const struct gossip_public_key *keys_of(const struct gossip_signing *sign
     return signing->keys + first;
 }
 
+bool state_knows_host(const struct gossip_signing *signing, const char *host) {
+    uint32_t count = 1;
+    if (signing != NULL) {
+        (void)keys_of(signing, host, &count);
+    }
+    return count > 0;
+}
+
 static bool is_hinted(const struct wire_part *part, const struct gossip_public_key *key) {
     return memcmp(part->proof.bytes, key->bytes, KEY_HINT_SIZE) == 0;
 }

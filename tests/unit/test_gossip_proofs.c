@@ -347,6 +347,58 @@ static void hosts_without_a_line_are_believed_by_the_key_for_all(void **state) {
     assert_int_equal(stats().dropped_unknown_key, 1);
 }
 
+static void hear_of(const char *name) {
+    struct wire_have have = {.life = {1, 1}, .complete = 1};
+    strcpy(have.origin, name);
+    forget_message();
+    mp_write_growing(&message);
+    size_t open = wire_open_message(&message, GOSSIP_PROTOCOL_VERSION, sender_name, sender_address,
+                                    (struct life){1, 5});
+    size_t haves = wire_open_list(&message, SECTION_HAVE);
+    wire_write_have(&message, &have);
+    wire_close_list(&message, haves, 1);
+    wire_close_message(&message, open, 1);
+    receive();
+}
+
+static bool asks_for(const char *name) {
+    struct gossip_message out;
+    bool asked = false;
+    while (gossip_take_message(core, &out)) {
+        struct wire_envelope envelope;
+        struct wire_section section;
+        struct wire_have have;
+        assert_int_equal(wire_check(out.bytes, out.size, &envelope), 0);
+        wire_next_section(&envelope.sections, &section);
+        for (uint32_t i = 0; section.kind == SECTION_WANT && i < section.count; i++) {
+            wire_next_have(&section.items, &have);
+            asked = asked || strcmp(have.origin, name) == 0;
+        }
+    }
+    return asked;
+}
+
+static void nobody_is_asked_for_what_no_key_can_prove(void **state) {
+    (void)state;
+    hear_of("z");
+    assert_true(asks_for("z"));
+    struct gossip_signing now = others[1];
+    now.keys = public_keys + 1;
+    now.key_count = 3; // without "*"
+    gossip_set_signing(core, now_ns, &now);
+    introduce(); // somebody who might be asked
+    now_ns += NS_PER_S;
+    for (int i = 0; i < 10; i++) {
+        hear_of("w");
+        assert_false(asks_for("w"));
+        run_ticks(200 * NS_PER_MS);
+        assert_false(asks_for("w"));
+    }
+    gossip_set_signing(core, now_ns, &others[1]);
+    hear_of("w");
+    assert_true(asks_for("w"));
+}
+
 static bool own_part(struct wire_part *part) {
     static uint8_t kept[65536];
     struct gossip_message out;
@@ -458,20 +510,6 @@ static void after_64_forgeries_a_sender_is_looked_at_16_times_a_second(void **st
     assert_int_equal(stats().states_verified - looked_at, 17); // one was left from before
 }
 
-static void hear_of(const char *name) {
-    struct wire_have have = {.life = {1, 1}, .complete = 1};
-    strcpy(have.origin, name);
-    forget_message();
-    mp_write_growing(&message);
-    size_t open = wire_open_message(&message, GOSSIP_PROTOCOL_VERSION, sender_name, sender_address,
-                                    (struct life){1, 5});
-    size_t haves = wire_open_list(&message, SECTION_HAVE);
-    wire_write_have(&message, &have);
-    wire_close_list(&message, haves, 1);
-    wire_close_message(&message, open, 1);
-    receive();
-}
-
 static void strangers_share_one_account_whatever_they_call_themselves(void **state) {
     (void)state;
     introduce();
@@ -501,6 +539,7 @@ int main(void) {
         SIGNED(signed_and_unsigned_members_refuse_each_other),
         SIGNED(both_keys_of_a_host_hold_and_one_that_was_taken_out_does_not),
         SIGNED(hosts_without_a_line_are_believed_by_the_key_for_all),
+        SIGNED(nobody_is_asked_for_what_no_key_can_prove),
         SIGNED(whoever_gets_another_key_proves_its_state_with_it),
         SIGNED(who_passes_on_forgeries_is_named_once_a_minute),
         TEST(who_passes_on_forgeries_is_named_once_a_minute),
