@@ -26,7 +26,8 @@ void fleet_add_key(struct fleet *fleet, uint32_t index, const char *name,
     struct curve_key *key = &fleet->keys[index];
     assert_true(index < KEYS_MAX);
     *key = (struct curve_key){0};
-    snprintf(key->host, sizeof key->host, "%s", name);
+    assert_true(strlen(name) < sizeof key->host);
+    memcpy(key->host, name, strlen(name) + 1);
     assert_int_equal(curve_keypair(key->public_key, secret_key), 0);
     assert_int_equal(curve_sign_key(secret_key, key->sign_key), 0);
     if (index >= fleet->list.count) {
@@ -39,8 +40,10 @@ static void name_host(struct fleet *fleet, int index) {
     unsigned id = (unsigned)getpid();
     struct host *host = &fleet->hosts[index];
     snprintf(host->name, sizeof host->name, "h%d", index);
-    snprintf(host->ip, sizeof host->ip, "127.%u.%u.%d", 1 + (id >> 8) % 250, id & 255, index + 1);
-    snprintf(host->address, sizeof host->address, "tcp://%s:%d", host->ip, PORT);
+    unsigned high = 1 + (id >> 8) % 250, low = id & 255;
+    snprintf(host->ip, sizeof host->ip, "127.%u.%u.%d", high, low, index + 1);
+    snprintf(host->address, sizeof host->address, "tcp://127.%u.%u.%d:%d", high, low, index + 1,
+             PORT);
     fleet_add_key(fleet, (uint32_t)index, host->name, host->secret_key);
     memcpy(host->public_key, fleet->keys[index].public_key, sizeof host->public_key);
 }
@@ -52,8 +55,8 @@ int fleet_setup(void **state) {
         name_host(fleet, i);
     }
     // Only the seed's line has an address: all other keys are found by the names of the members.
-    snprintf(fleet->keys[0].address, GOSSIP_ADDRESS_SIZE, "%s", fleet->hosts[0].address);
-    snprintf(fleet->seeds[fleet->seed_count++], GOSSIP_ADDRESS_SIZE, "%s", fleet->hosts[0].address);
+    memcpy(fleet->keys[0].address, fleet->hosts[0].address, GOSSIP_ADDRESS_SIZE);
+    memcpy(fleet->seeds[fleet->seed_count++], fleet->hosts[0].address, GOSSIP_ADDRESS_SIZE);
     *state = fleet;
     return 0;
 }
