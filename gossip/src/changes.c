@@ -63,3 +63,7 @@ bool gossip_take_change(struct gossip *gossip, struct gossip_change *out) {
     }
     return false;
 }
+
+bool gossip_has_change(const struct gossip *gossip) {
+    return gossip->change_first != NULL;
+}

@@ -137,20 +137,22 @@ static bool same_belief(const struct link_belief *a, const struct link_belief *b
     return a->down == b->down && a->drained == b->drained && a->capacity_ppm == b->capacity_ppm;
 }
 
-static void apply_orders(struct engine *engine) {
-    for (uint32_t i = 0; i < fabric_link_count(engine->fabric); i++) {
-        const struct order_record *record;
-        engine->beliefs[i].drained =
-            engine->order_count > 0 && order_covers(engine, (link_id){i}, DRAIN_LINK, &record);
-    }
+static void drain(struct engine *engine, link_id link) {
+    const struct order_record *record;
+    engine->beliefs[link.i].drained = order_covers(engine, link, DRAIN_LINK, &record);
 }
 
-static void apply_capacities(struct engine *engine) {
-    for (uint32_t i = 0; engine->order_count > 0 && i < fabric_link_count(engine->fabric); i++) {
-        const struct order_record *record;
-        if (order_covers(engine, (link_id){i}, DRAIN_CAPACITY, &record)) {
-            engine->beliefs[i].capacity_ppm = record->order.capacity_ppm;
-        }
+static void apply_orders(struct engine *engine) {
+    for (uint32_t i = 0; i < fabric_link_count(engine->fabric); i++) {
+        engine->beliefs[i].drained = false;
+    }
+    order_links(engine, DRAIN_LINK, drain);
+}
+
+static void limit(struct engine *engine, link_id link) {
+    const struct order_record *record;
+    if (order_covers(engine, link, DRAIN_CAPACITY, &record)) {
+        engine->beliefs[link.i].capacity_ppm = record->order.capacity_ppm;
     }
 }
 
@@ -170,7 +172,7 @@ static void believe(struct engine *engine) {
                                        .sights = engine->sights};
     belief_compute(&input, engine->beliefs);
     valve_pass(engine, before);
-    apply_capacities(engine);
+    order_links(engine, DRAIN_CAPACITY, limit);
     for (uint32_t i = 0; i < link_count; i++) {
         if (!same_belief(&before[i], &engine->beliefs[i])) {
             engine->beliefs_changed = engine->rates_changed = true;

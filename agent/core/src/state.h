@@ -243,6 +243,9 @@ const struct order_record *order_in_force(const struct engine *engine, const cha
 bool order_covers(const struct engine *engine, link_id link, enum drain_kind kind,
                   const struct order_record **record);
 bool first_live_host(const struct engine *engine);
+// order_links.c: calls for each link that an order in force may mean, some of them twice.
+typedef void order_link_fn(struct engine *engine, link_id link);
+void order_links(struct engine *engine, enum drain_kind kind, order_link_fn *each);
 
 // votes.c
 void votes_learn(struct engine *engine, node_id observer, const char *key, const void *value,

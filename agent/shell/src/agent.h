@@ -35,8 +35,7 @@ struct agent {
     uint64_t started_at_ns;
     // A bit per port: what the engine is to be told, and the ports whose last nic_apply succeeded.
     uint32_t nic_failed, nic_applied, nic_good;
-    uint64_t gossip_received; // by the core when it was last looked at
-    bool gossip_more;         // the carrier's budget ran out
+    bool gossip_more; // the carrier's budget ran out
     bool seeds_warned;
     bool stopping;
     const struct fabric *fabric; // the active one when the ports were last looked at

@@ -206,6 +206,8 @@ struct gossip_change {
 // Own writes are not reported. When an origin dies or leaves, its records stay (and are served) for
 // the grace time but the member's state change tells the consumer to disregard them.
 bool gossip_take_change(struct gossip *gossip, struct gossip_change *out);
+// Whether there is one to take; most messages bring what is known already.
+bool gossip_has_change(const struct gossip *gossip);
 
 // ---- what is known
 // --------------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ struct gossip_zmq {
     struct gossip *gossip; // borrowed
     void *context, *inbox, *inbox_monitor;
     int epoll, timer;
+    uint64_t armed_ns;  // what the timer is set to; NEVER_NS: nothing
     bool inbox_pending; // not yet read until EAGAIN
     char listen[GOSSIP_ADDRESS_SIZE];
     bool unbound; // after a change of the own key, until libzmq has let go of the port
@@ -134,6 +135,7 @@ int gossip_zmq_open(const struct gossip_zmq_config *config, struct gossip *gossi
     }
     carrier->gossip = carrier->peers.gossip = gossip;
     carrier->epoll = carrier->timer = -1;
+    carrier->armed_ns = NEVER_NS;
     randombytes_buf(carrier->limits.hash_key, sizeof carrier->limits.hash_key);
     set_source(&carrier->peers, &listen);
     memcpy(carrier->listen, config->listen, sizeof carrier->listen);
@@ -259,6 +261,7 @@ static void dispatch(struct gossip_zmq *carrier, uint64_t now_ns) {
             zap_work(&carrier->zap);
         } else {
             clear_timer(carrier->timer);
+            carrier->armed_ns = NEVER_NS; // it fired
         }
     }
 }
@@ -338,6 +341,10 @@ static void send_queued(struct gossip_zmq *carrier, uint64_t now_ns) {
 }
 
 static void arm_timer(struct gossip_zmq *carrier, uint64_t now_ns, uint64_t due_ns) {
+    if (due_ns == carrier->armed_ns) {
+        return;
+    }
+    carrier->armed_ns = due_ns;
     struct itimerspec spec = {0}; // zero disarms
     if (due_ns != NEVER_NS) {
         uint64_t wait_ns = due_ns > now_ns ? due_ns - now_ns : 1;
