@@ -17,7 +17,7 @@ from bench_gossip_common import (MS, S, Skip, cpu_ns, host_address, now_ns, perc
 
 SPINES = 8
 PORT = 7946
-GAP_S = 0.06  # from one event to the next
+GAP_S = 0.1  # from one event to the next
 JOIN_WAIT_S = 60
 SETTLE_S = 3.0  # after a mass start: connections of joining go idle and are closed
 
@@ -166,7 +166,7 @@ probe: {{interval_ms: 60000, loss_threshold: 100}}
             leaf, spine = self.cable(number)
             active = number % 2 == 0
             given_ns = now_ns()
-            origin = origins[number % len(origins)]
+            origin = origins[number // 2 % len(origins)]
             ask(self.socket(origin), "drain", name=f"leaf{leaf}-spine{spine}", kind="link", active=active, force=True)
             orders.append(("drained" if active else "undrained", f"leaf{leaf}>spine{spine}", given_ns, origin))
             time.sleep(max(0.0, gap_s - (now_ns() - given_ns) / S))
