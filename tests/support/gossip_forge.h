@@ -32,6 +32,7 @@ static struct gossip *core;
 static uint64_t now_ns;
 static const struct gossip_signing *signs; // for x; NULL: nobody signs
 static const char *sender_name, *sender_address;
+static struct life sender_life;
 static struct written book[BOOK_MAX];
 static uint32_t book_count;
 static enum section_kind part_kind;
@@ -58,6 +59,7 @@ static inline int open_core(struct gossip_config config) {
     signs = NULL;
     sender_name = "y";
     sender_address = "mem://y";
+    sender_life = (struct life){1, 5};
     book_count = 0;
     assert_int_equal(gossip_open(&config, now_ns, &core, &error), 0);
     run_ticks(200 * NS_PER_MS);
@@ -156,7 +158,7 @@ static inline void write_message(const uint8_t *proof, uint8_t proof_size) {
     part_head.proof = (struct mp_text){(const char *)proof, proof_size};
     mp_write_growing(&message);
     size_t sections = wire_open_message(&message, GOSSIP_PROTOCOL_VERSION, sender_name,
-                                        sender_address, (struct life){1, 5});
+                                        sender_address, sender_life);
     size_t list = wire_open_list(&message, part_kind);
     size_t records = wire_open_part(&message, &part_head);
     mp_write_raw(&message, part_records.bytes, part_records.size);

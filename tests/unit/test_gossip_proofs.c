@@ -353,7 +353,7 @@ static void hear_of(const char *name) {
     forget_message();
     mp_write_growing(&message);
     size_t open = wire_open_message(&message, GOSSIP_PROTOCOL_VERSION, sender_name, sender_address,
-                                    (struct life){1, 5});
+                                    sender_life);
     size_t haves = wire_open_list(&message, SECTION_HAVE);
     wire_write_have(&message, &have);
     wire_close_list(&message, haves, 1);
@@ -386,7 +386,10 @@ static void nobody_is_asked_for_what_no_key_can_prove(void **state) {
     now.keys = public_keys + 1;
     now.key_count = 3; // without "*"
     gossip_set_signing(core, now_ns, &now);
-    introduce(); // somebody who might be asked
+    introduce();
+    sender_name = "x"; // somebody who might be asked
+    sender_address = "mem://x";
+    sender_life = part_head.life;
     now_ns += NS_PER_S;
     for (int i = 0; i < 10; i++) {
         hear_of("w");
