@@ -156,6 +156,7 @@ static inline void book_hash(uint64_t floor, uint8_t hash[HASH_SIZE]) {
 
 static inline void write_message(const uint8_t *proof, uint8_t proof_size) {
     part_head.proof = (struct mp_text){(const char *)proof, proof_size};
+    free(message.bytes);
     mp_write_growing(&message);
     size_t sections = wire_open_message(&message, GOSSIP_PROTOCOL_VERSION, sender_name,
                                         sender_address, sender_life);

@@ -186,7 +186,6 @@ static void the_key_of_another_host_proves_nothing(void **state) {
     book_hash(0, hash);
     state_prove(signs, &part_head, hash, proof);
     memcpy(proof, public_keys[2].bytes, KEY_HINT_SIZE); // as if x had signed
-    free(message.bytes);
     write_message(proof, SIGNED_PROOF_SIZE);
     receive();
     assert_string_equal(held("k"), "old");
@@ -266,12 +265,10 @@ static void nobody_else_can_make_the_seq_jump(void **state) {
     uint8_t proof[PROOF_SIZE_MAX];
     memcpy(proof, part_head.proof.bytes, part_head.proof.size);
     part_head.to = SEQ_MAX; // whatever x writes later would be an old story
-    free(message.bytes);
     write_message(proof, SIGNED_PROOF_SIZE);
     receive();
     assert_int_equal(held_seq(), 2);
     part_head.to = SEQ_MAX + 1;
-    free(message.bytes);
     write_message(proof, SIGNED_PROOF_SIZE);
     receive();
     assert_int_equal(held_seq(), 2);
