@@ -9,6 +9,7 @@
 //     name may be forgotten;
 //   * it is kept until its owner was dead or gone here for the serving time, so that no job is
 //   lost;
+//   * who said goodbye has left, for all who heard it, and nobody else has;
 //   * nobody is a member who never ran; nobody raises an alarm, and nobody calls a host dead that
 //     runs within reach since long;
 //   * what came as it was sent is believed: nobody passes on what is not true;
@@ -39,6 +40,7 @@ struct model_stamp {
 struct model_state { // what an owner held
     struct model_stamp stamp;
     struct model_contents contents;
+    bool left; // with this state it said goodbye
 };
 
 struct model_history {
@@ -59,6 +61,7 @@ struct gossip_model {
     struct model_history history[NET_HOSTS_MAX];
     struct model_replica replicas[NET_HOSTS_MAX][NET_HOSTS_MAX]; // on, of
     uint64_t started_ns[NET_HOSTS_MAX];
+    bool leaving[NET_HOSTS_MAX];
     uint64_t calm_since_ns; // NEVER_NS while the run is disturbed
     uint32_t next_value;
     bool damage; // alarms may be due to it
@@ -73,6 +76,7 @@ void model_put(struct gossip_model *model, struct gossip_net *net, uint32_t host
 void model_delete(struct gossip_model *model, struct gossip_net *net, uint32_t host, uint32_t slot);
 // A new process; with its disk it writes again at once what it had written.
 void model_start(struct gossip_model *model, struct gossip_net *net, uint32_t host, bool from_disk);
+void model_leave(struct gossip_model *model, struct gossip_net *net, uint32_t host);
 // Looks at all that all hold; false when the model was violated, now or before.
 bool model_sweep(struct gossip_model *model);
 // True when every live host's view is as the model says; `text` says what differs first.

@@ -103,7 +103,9 @@ static void damage(struct gossip_net *net, struct net_message *message) {
     }
     if (message->size > 0 && chance(net, net->flip_ppm)) {
         uint8_t bits = (uint8_t)(1 + rng_below(&net->rng, 255));
-        message->bytes[rng_below(&net->rng, message->size)] ^= bits;
+        // Every other time at the end: the value of a record.
+        size_t reach = rng_below(&net->rng, 2) == 0 || message->size < 8 ? message->size : 8;
+        message->bytes[message->size - 1 - rng_below(&net->rng, reach)] ^= bits;
         message->damaged = true;
     }
     net->damaged += message->damaged;

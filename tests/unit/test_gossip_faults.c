@@ -324,6 +324,133 @@ static void who_hides_a_floor_is_not_believed(void **state) {
     assert_non_null(net_get(&net, 4, 1, "later"));
 }
 
+// ---- long absences
+
+static uint64_t bytes_sent(void) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < net.count; i++) {
+        struct gossip_stats stats;
+        gossip_stats(net.hosts[i].core, &stats);
+        bytes += stats.bytes_sent;
+    }
+    return bytes;
+}
+
+static uint32_t sleeper_sees_old;
+
+static void note_what_the_sleeper_sees(void *context, uint32_t host,
+                                       const struct gossip_change *change) {
+    (void)context;
+    // Every host writes numbers that only grow: a smaller one than before is a stale replay.
+    static unsigned long newest[NET_HOSTS_MAX];
+    if (host == UINT32_MAX) {
+        memset(newest, 0, sizeof newest);
+    } else if (host == 5 && change->kind == GOSSIP_RECORD && change->value != NULL) {
+        unsigned long origin = strtoul(change->origin + 1, NULL, 10);
+        unsigned long value = strtoul(change->value, NULL, 10);
+        sleeper_sees_old += value < newest[origin];
+        newest[origin] = value;
+    }
+}
+
+static void write_everywhere(uint32_t from, uint32_t to, unsigned number) {
+    char value[16];
+    snprintf(value, sizeof value, "%u", number);
+    for (uint32_t i = from; i < to; i++) {
+        if (!net.hosts[i].paused) {
+            net_put(&net, i, "n", value);
+        }
+    }
+}
+
+static bool all_hold_number(const struct gossip_net *n, const void *context) {
+    const unsigned *number = context; // [origin]
+    for (uint32_t i = 0; i < n->count; i++) {
+        for (uint32_t j = 0; j < n->count; j++) {
+            const char *value = net_get(n, i, j, "n");
+            if (value == NULL || strtoul(value, NULL, 10) != number[j] ||
+                net_state(n, i, j) != GOSSIP_ALIVE) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void
+who_was_stopped_for_30_seconds_catches_up_within_one_without_a_stale_replay(void **state) {
+    (void)state;
+    unsigned numbers[16];
+    start_all(16, 23);
+    write_everywhere(0, 16, 1);
+    net_run(&net, NS_PER_S);
+    sleeper_sees_old = 0;
+    note_what_the_sleeper_sees(NULL, UINT32_MAX, NULL);
+    net.changed = note_what_the_sleeper_sees;
+    net_pause(&net, 5, true);
+    uint64_t before = bytes_sent();
+    for (unsigned number = 2; number < 302; number++) { // ten writes a second of each host
+        write_everywhere(0, 16, number);
+        net_run(&net, 100 * NS_PER_MS);
+    }
+    uint64_t during = bytes_sent() - before;
+    for (uint32_t i = 0; i < 16; i++) {
+        numbers[i] = i == 5 ? 1 : 301;
+    }
+    net_pause(&net, 5, false);
+    uint64_t woken = net.now_ns;
+    before = bytes_sent();
+    assert_true(net_run_until(&net, NS_PER_S, all_hold_number, numbers));
+    print_message("%.1f kB/s a host meanwhile; caught up after %.0f ms and %.1f kB\n",
+                  (double)during / 30 / 16 / 1e3, (double)(net.now_ns - woken) / 1e6,
+                  (double)(bytes_sent() - before) / 1e3);
+    assert_true(bytes_sent() - before < 2000000); // states, not histories
+    assert_int_equal(sleeper_sees_old, 0);
+}
+
+static void halves_that_both_wrote_for_five_minutes_agree_two_seconds_after(void **state) {
+    (void)state;
+    unsigned numbers[8];
+    start_all(8, 24);
+    net_split(&net, 4);
+    for (unsigned number = 1; number <= 150; number++) {
+        write_everywhere(0, 4, number);
+        write_everywhere(4, 8, 1000 + number);
+        net_run(&net, 2 * NS_PER_S);
+    }
+    assert_int_equal(net_state(&net, 0, 7), GOSSIP_DEAD);
+    for (uint32_t i = 0; i < 8; i++) {
+        numbers[i] = i < 4 ? 150 : 1150;
+    }
+    net_heal(&net);
+    uint64_t healed = net.now_ns;
+    assert_true(net_run_until(&net, 2 * NS_PER_S, all_hold_number, numbers));
+    print_message("agreed after %.0f ms\n", (double)(net.now_ns - healed) / 1e6);
+}
+
+static void halves_that_one_direction_parted_for_a_minute_agree_two_seconds_after(void **state) {
+    (void)state;
+    unsigned numbers[8];
+    start_all(8, 25);
+    for (uint32_t a = 0; a < 4; a++) {
+        for (uint32_t b = 4; b < 8; b++) {
+            net.cut[a][b] = true; // the upper half hears nothing of the lower one
+        }
+    }
+    for (unsigned number = 1; number <= 60; number++) {
+        write_everywhere(0, 4, number);
+        write_everywhere(4, 8, 1000 + number);
+        net_run(&net, NS_PER_S);
+    }
+    for (uint32_t i = 0; i < 8; i++) {
+        numbers[i] = i < 4 ? 60 : 1060;
+    }
+    net_heal(&net);
+    uint64_t healed = net.now_ns;
+    assert_true(net_run_until(&net, 2 * NS_PER_S, all_hold_number, numbers));
+    print_message("agreed after %.0f ms\n", (double)(net.now_ns - healed) / 1e6);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(the_last_of_64_hosts_gets_a_record_in_at_most_7_hops, fini),
@@ -342,6 +469,12 @@ int main(void) {
         cmocka_unit_test_teardown(a_deleted_key_does_not_survive_the_collection_of_its_tombstone,
                                   fini),
         cmocka_unit_test_teardown(who_hides_a_floor_is_not_believed, fini),
+        cmocka_unit_test_teardown(
+            who_was_stopped_for_30_seconds_catches_up_within_one_without_a_stale_replay, fini),
+        cmocka_unit_test_teardown(halves_that_both_wrote_for_five_minutes_agree_two_seconds_after,
+                                  fini),
+        cmocka_unit_test_teardown(
+            halves_that_one_direction_parted_for_a_minute_agree_two_seconds_after, fini),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
