@@ -258,6 +258,81 @@ static void why_of_a_link_shows_the_evidence_and_who_gave_orders(void **state) {
     json_decref(out);
 }
 
+static bool is_elected(uint32_t host, link_id link) {
+    struct engine_link view;
+    engine_link_at(fleet_engine(bed->sim, host), link, &view);
+    return view.monitored;
+}
+
+// A host says through its gossip core what its own probes do not.
+static void claim_down(uint32_t host, link_id link) {
+    const struct link_report report = {.verdict = LINK_DOWN, .capacity_ppm = CAPACITY_FULL_PPM};
+    uint8_t bytes[128];
+    char name[LINK_NAME_SIZE];
+    ssize_t size = link_report_encode(&report, bytes, sizeof(bytes));
+    fabric_format_link(fleet_fabric(bed->sim), link, name);
+    assert_int_equal(gossip_put(engine_gossip(fleet_engine(bed->sim, host)), fleet_now_ns(bed->sim),
+                                GOSSIP_TABLE_LINK, name, bytes, (size_t)size),
+                     0);
+    agent_bed_run(bed, 20 * NS_PER_MS);
+}
+
+static void why_of_a_link_says_which_votes_do_not_count(void **state) {
+    (void)state;
+    link_id link, other;
+    assert_true(fabric_find_link(fleet_fabric(bed->sim), "leaf1>spine0", &link));
+    uint32_t stranger = 4;
+    while (is_elected(stranger, link)) {
+        stranger++;
+    }
+    claim_down(2, link); // both of its leaf
+    claim_down(3, link);
+    claim_down(stranger, link);
+    json_t *out = ask("links", "{\"why\":\"leaf1>spine0\"}");
+    assert_string_equal(text_at(out, "state"), "up");
+    assert_string_equal(text_at(row(out, "evidence", "observer", "h2"), "vote"),
+                        "from one rack only");
+    const char *name = fleet_fabric(bed->sim)->nodes[stranger].name;
+    assert_string_equal(text_at(row(out, "evidence", "observer", name), "vote"), "not elected");
+    json_decref(out);
+    for (other.i = 0; other.i < fabric_link_count(fleet_fabric(bed->sim)); other.i++) {
+        if (is_elected(3, other)) {
+            claim_down(3, other);
+        }
+    }
+    out = ask("links", "{\"why\":\"leaf1>spine0\"}");
+    assert_string_equal(text_at(row(out, "evidence", "observer", "h3"), "vote"), "blind");
+    assert_string_equal(text_at(row(out, "evidence", "observer", "h2"), "vote"), "counts");
+    assert_non_null(strstr(text_at(out, "reason"), "1 say down and count, 1 say so of most"));
+    json_decref(out);
+}
+
+static void why_of_a_link_says_that_the_safety_valve_holds_it(void **state) {
+    (void)state;
+    agent_bed_run(bed, 4 * NS_PER_S); // until it has settled
+    const struct fabric *fabric = fleet_fabric(bed->sim);
+    link_id link, held = {ID_NONE};
+    for (uint32_t host = 2; host < fleet_count(bed->sim); host++) {
+        for (link.i = 0; link.i < fabric_link_count(fabric); link.i += 2) { // all up
+            if (is_elected(host, link)) {
+                claim_down(host, link);
+            }
+        }
+    }
+    for (link.i = 0; held.i == ID_NONE; link.i++) {
+        struct engine_link view;
+        engine_link_at(bed->agent.engine, link, &view);
+        held.i = view.held_by_valve ? link.i : ID_NONE;
+    }
+    char name[LINK_NAME_SIZE], arguments[128];
+    fabric_format_link(fabric, held, name);
+    snprintf(arguments, sizeof(arguments), "{\"why\":\"%s\"}", name);
+    json_t *out = ask("links", arguments);
+    assert_string_equal(text_at(out, "state"), "up");
+    assert_non_null(strstr(text_at(out, "reason"), "; the safety valve holds it up, since"));
+    json_decref(out);
+}
+
 static void jobs_counts_ranks_and_who_agreed(void **state) {
     (void)state;
     json_t *out = ask("jobs", NULL);
@@ -456,6 +531,10 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test(members_names_every_host_and_what_it_says_of_itself),
         cmocka_unit_test(links_lists_every_link_between_switches_and_no_other),
+        cmocka_unit_test_setup_teardown(why_of_a_link_says_which_votes_do_not_count, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(why_of_a_link_says_that_the_safety_valve_holds_it, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(why_of_a_link_shows_the_evidence_and_who_gave_orders,
                                         set_up, tear_down),
         cmocka_unit_test(jobs_counts_ranks_and_who_agreed),
