@@ -7,6 +7,8 @@
 //   merge     the rule of merging: nothing is applied that is not proved
 //   changes   what the consumer has not taken yet
 //   outbox    messages that the carrier has not taken yet
+//   scope     who shares a rack or a job, and who of them tells whom
+//   load      how busy they are: the newest wins, nothing waits for it
 //   base      what another core knew, shared until there is something to change in it
 //   members   directory and liveness, derived from records of the core's own table
 //   overlay   salted rings: who is whose neighbour
@@ -37,7 +39,10 @@
 #define RATE_BURST 16384
 #define SERVE_BYTES_PER_S (32U << 20) // repair data to others
 #define SERVE_BURST (8U << 20)
-#define FORGED_PER_S 16 // parts that are verified in vain for one sender; more are not looked at
+#define PARTNERS_MAX 24 // of all scopes; four of one
+#define LOAD_BYTES_PER_S 65536
+#define LOAD_BURST 16384 // so that a message with loads is soon written
+#define FORGED_PER_S 16  // parts that are verified in vain for one sender; more are not looked at
 #define FORGED_BURST 64
 #define PROTOCOLS 8 // versions that are told apart, from GOSSIP_PROTOCOL_MIN on
 
@@ -166,6 +171,19 @@ struct outgoing {
     struct buffer *buffer;
 };
 
+// A message that may be lost, behind all others; at most one for each address.
+struct droppable {
+    struct droppable *next;
+    struct outgoing out;
+    uint32_t load_count;
+};
+
+// Whom we tell loads.
+struct partner {
+    char name[NAME_SIZE], address[GOSSIP_ADDRESS_SIZE];
+    uint32_t scopes; // that made it one: a bit for each
+};
+
 enum own_phase { OWN_LISTENING, OWN_ACTIVE, OWN_MUTED, OWN_LEFT };
 
 struct gossip {
@@ -197,6 +215,7 @@ struct gossip {
     uint32_t out_head, out_count, out_capacity;
     size_t out_bytes;
     struct outgoing taken;
+    struct droppable *drop_first, *drop_last;
 
     // members, overlay
     struct origin **members; // sorted by name
@@ -251,6 +270,17 @@ struct gossip {
     uint32_t speakers[PROTOCOLS]; // live members by the highest version that they know
     uint32_t answer_version;      // of answers to the sender of the event
 
+    // scopes, loads
+    struct scope *scopes;
+    uint32_t scope_count, partner_count;
+    struct partner *partners;
+    bool scopes_dirty;
+    struct load **load_hash;
+    uint32_t load_mask, load_count;
+    struct load *tell_first, *tell_last, *take_first, *take_last;
+    uint64_t load_stamp, load_at_ns;
+    int64_t load_tokens; // below 0: what was sent beyond them
+
     // repair
     struct origin **summary; // changed since the last ping
     uint32_t summary_count, summary_capacity;
@@ -276,6 +306,8 @@ void store_fini(struct gossip *gossip);
 // Takes it from the base if need be; NULL as well when memory is short.
 struct origin *origin_find(struct gossip *gossip, const char *name);
 struct origin *origin_find_own(const struct gossip *gossip, const char *name); // not the base's
+// Own, or the base's, not to be changed then.
+const struct origin *origin_known(const struct gossip *gossip, const char *name);
 // Puts a copy among those that are known.
 void origin_insert(struct gossip *gossip, struct origin *origin);
 uint32_t origin_bucket(const char *name);
@@ -373,6 +405,9 @@ void change_drop(struct gossip *gossip, struct change *change);
 struct buffer *buffer_take(struct mp_writer *writer);
 void buffer_release(struct buffer *buffer);
 void outbox_add(struct gossip *gossip, const char *address, struct buffer *buffer);
+// Takes the writer's bytes. What waits for the same address is replaced.
+void outbox_add_droppable(struct gossip *gossip, const char *address, struct mp_writer *writer,
+                          uint32_t load_count);
 void outbox_fini(struct gossip *gossip);
 // In the version in which the sender of the event is answered; other messages say theirs.
 void outbox_open(struct gossip *gossip, struct mp_writer *writer, size_t *message);
@@ -418,6 +453,18 @@ bool overlay_is_neighbour(const struct gossip *gossip, const struct origin *of,
 void overlay_refresh(struct gossip *gossip);
 struct peer *overlay_peer(struct gossip *gossip, const char *address);
 const struct peer *overlay_peer_of(const struct gossip *gossip, const struct origin *origin);
+
+// ---- scope.c
+int scopes_set(struct gossip *gossip, const struct gossip_scope *scopes, uint32_t count);
+void scopes_fini(struct gossip *gossip);
+uint32_t scopes_of(const struct gossip *gossip, const char *name); // a bit for each
+void scopes_refresh(struct gossip *gossip);                        // partners
+
+// ---- load.c
+void load_receive(struct gossip *gossip, const struct wire_envelope *envelope,
+                  const struct wire_section *section);
+void load_tell(struct gossip *gossip);
+void loads_fini(struct gossip *gossip);
 
 // ---- watch.c
 void watch_time(struct gossip *gossip, uint64_t now_ns);

@@ -134,6 +134,8 @@ void gossip_close(struct gossip *gossip) {
         return;
     }
     outbox_fini(gossip);
+    loads_fini(gossip);
+    scopes_fini(gossip);
     store_fini(gossip);
     merge_fini(gossip);
     base_fini(gossip);
@@ -201,6 +203,9 @@ static void receive_section(struct gossip *gossip, const struct wire_envelope *e
         break;
     case SECTION_SUM:
         repair_sum(gossip, envelope, section);
+        break;
+    case SECTION_LOAD:
+        load_receive(gossip, envelope, section);
         break;
     default: // of a newer minor version
         break;
@@ -299,6 +304,7 @@ void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
             repair_ping(gossip);
         }
         overlay_refresh(gossip); // lingering ends
+        load_tell(gossip);
     }
     repair_tell(gossip);
     if (gossip->now_ns >= gossip->retry_at_ns) {

@@ -87,6 +87,11 @@ struct origin *origin_find(struct gossip *gossip, const char *name) {
     return shared != NULL ? base_take(gossip, shared) : origin;
 }
 
+const struct origin *origin_known(const struct gossip *gossip, const char *name) {
+    const struct origin *own = origin_find_own(gossip, name);
+    return own != NULL ? own : base_find(gossip, name);
+}
+
 static void grow_hash(struct gossip *gossip) {
     uint32_t size = 2 * (gossip->origin_mask + 1);
     struct origin **grown = calloc(size, sizeof *grown);

@@ -61,19 +61,69 @@ void outbox_add(struct gossip *gossip, const char *address, struct buffer *buffe
     gossip->stats.bytes_sent += buffer->size;
 }
 
+static struct droppable *waiting_for(const struct gossip *gossip, const char *address) {
+    struct droppable *waiting = gossip->drop_first;
+    while (waiting != NULL && strcmp(waiting->out.address, address) != 0) {
+        waiting = waiting->next;
+    }
+    return waiting;
+}
+
+void outbox_add_droppable(struct gossip *gossip, const char *address, struct mp_writer *writer,
+                          uint32_t load_count) {
+    struct buffer *buffer = buffer_take(writer);
+    struct droppable *droppable = waiting_for(gossip, address);
+    if (droppable == NULL && buffer != NULL) {
+        droppable = calloc(1, sizeof *droppable);
+        if (droppable != NULL) {
+            memcpy(droppable->out.address, address, strlen(address) + 1);
+            *(gossip->drop_last != NULL ? &gossip->drop_last->next : &gossip->drop_first) =
+                droppable;
+            gossip->drop_last = droppable;
+        }
+    }
+    if (droppable == NULL || buffer == NULL) {
+        gossip->stats.loads_dropped += load_count;
+        buffer_release(buffer);
+        return;
+    }
+    gossip->stats.loads_dropped += droppable->load_count;
+    buffer_release(droppable->out.buffer);
+    droppable->out.buffer = buffer;
+    droppable->load_count = load_count;
+}
+
+static bool take_droppable(struct gossip *gossip) {
+    struct droppable *droppable = gossip->drop_first;
+    if (droppable == NULL) {
+        return false;
+    }
+    gossip->drop_first = droppable->next;
+    gossip->drop_last = gossip->drop_first != NULL ? gossip->drop_last : NULL;
+    gossip->taken = droppable->out;
+    gossip->stats.loads_sent += droppable->load_count;
+    gossip->stats.messages_sent++;
+    gossip->stats.bytes_sent += droppable->out.buffer->size;
+    free(droppable);
+    return true;
+}
+
 bool gossip_take_message(struct gossip *gossip, struct gossip_message *out) {
     buffer_release(gossip->taken.buffer);
     gossip->taken.buffer = NULL;
     push_own(gossip);
-    if (gossip->out_count == 0) {
+    bool droppable = gossip->out_count == 0;
+    if (droppable && !take_droppable(gossip)) {
         return false;
     }
-    gossip->taken = gossip->out[gossip->out_head];
-    gossip->out_head = (gossip->out_head + 1) % gossip->out_capacity;
-    gossip->out_count--;
-    gossip->out_bytes -= gossip->taken.buffer->size;
+    if (!droppable) {
+        gossip->taken = gossip->out[gossip->out_head];
+        gossip->out_head = (gossip->out_head + 1) % gossip->out_capacity;
+        gossip->out_count--;
+        gossip->out_bytes -= gossip->taken.buffer->size;
+    }
     *out = (struct gossip_message){gossip->taken.address, gossip->taken.buffer->bytes,
-                                   gossip->taken.buffer->size, false};
+                                   gossip->taken.buffer->size, droppable};
     return true;
 }
 
@@ -83,6 +133,9 @@ void outbox_fini(struct gossip *gossip) {
         buffer_release(gossip->out[(gossip->out_head + i) % gossip->out_capacity].buffer);
     }
     free(gossip->out);
+    while (take_droppable(gossip)) {
+        buffer_release(gossip->taken.buffer);
+    }
 }
 
 void outbox_open_in(struct gossip *gossip, uint32_t version, struct mp_writer *writer,

@@ -310,6 +310,7 @@ static uint32_t wanted_neighbours(struct gossip *gossip, struct origin *out[NEIG
 void overlay_refresh(struct gossip *gossip) {
     struct origin *wanted[NEIGHBOURS_MAX];
     uint32_t count = wanted_neighbours(gossip, wanted);
+    gossip->scopes_dirty = gossip->scopes_dirty || gossip->overlay_dirty;
     gossip->overlay_dirty = false;
     release_peers(gossip, wanted, count);
     for (uint32_t i = 0; i < count; i++) {

@@ -14,6 +14,16 @@ uint32_t gossip_neighbours(const struct gossip *gossip, const char **addresses, 
     for (uint32_t i = 0; i < count; i++) {
         addresses[i] = gossip->peers[i].address;
     }
+    for (uint32_t i = 0; i < gossip->partner_count && count < max; i++) {
+        const char *address = gossip->partners[i].address;
+        bool known = false;
+        for (uint32_t k = 0; k < gossip->peer_count && !known; k++) {
+            known = strcmp(gossip->peers[k].address, address) == 0;
+        }
+        if (!known) {
+            addresses[count++] = address;
+        }
+    }
     return count;
 }
 

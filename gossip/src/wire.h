@@ -11,9 +11,11 @@
 //     BUCKETS [ 6, bin(32), last, [have...] ]              answer: all origins of these buckets
 //     ACCUSE  [ 7, incarnation, nonce ]                    "I hold this life of yours for dead"
 //     SUM     [ 8, sum ]                                   XOR of the digest's 256 sums
+//     LOAD    [ 9, [load...] ]                             how busy hosts of a scope are
 //
 //   part     = [ origin, incarnation, nonce, floor, from, to, hop, proof, [record...], state ]
 //   have     = [ origin, incarnation, nonce, complete ]
+//   load     = [ origin, incarnation, nonce, stamp, bin ] the newest wins; not signed
 //   record   = [ seq, table, key, value | nil ]            nil is a tombstone
 //   proof    = bin: 4 bytes of the public key, Ed25519 signature (64); without keys BLAKE2b-256
 //   (32)
@@ -66,6 +68,7 @@ enum section_kind {
     SECTION_BUCKETS,
     SECTION_ACCUSE,
     SECTION_SUM,
+    SECTION_LOAD,
 };
 
 struct wire_envelope {
@@ -78,8 +81,8 @@ struct wire_envelope {
 
 struct wire_section {
     uint64_t kind;
-    uint32_t count;         // parts or haves
-    struct mp_reader items; // at the first part or have
+    uint32_t count;         // parts, haves or loads
+    struct mp_reader items; // at the first of them
     const uint8_t *bytes;   // DIGEST, BUCKETS
     bool last;              // BUCKETS
     struct life life;       // ACCUSE
@@ -101,6 +104,13 @@ struct wire_have {
     uint64_t complete;
 };
 
+struct wire_load {
+    char origin[NAME_SIZE];
+    struct life life;
+    uint64_t stamp;
+    struct mp_text value;
+};
+
 struct wire_record {
     uint64_t seq;
     enum gossip_table table;
@@ -117,6 +127,7 @@ int wire_check(const void *bytes, size_t size, struct wire_envelope *out);
 void wire_next_section(struct mp_reader *reader, struct wire_section *out);
 void wire_next_part(struct mp_reader *reader, struct wire_part *out);
 void wire_next_have(struct mp_reader *reader, struct wire_have *out);
+void wire_next_load(struct mp_reader *reader, struct wire_load *out);
 void wire_next_record(struct mp_reader *reader, struct wire_record *out);
 
 // Values of GOSSIP_TABLE_CORE; false when malformed.
@@ -158,6 +169,7 @@ void wire_write_digest(struct mp_writer *writer, const uint64_t sums[DIGEST_BUCK
 size_t wire_open_buckets(struct mp_writer *writer, const uint8_t bitmap[BITMAP_BYTES], bool last);
 void wire_write_sum(struct mp_writer *writer, uint64_t sum);
 void wire_write_accuse(struct mp_writer *writer, struct life life);
+void wire_write_load(struct mp_writer *writer, const struct wire_load *load);
 void wire_write_have(struct mp_writer *writer, const struct wire_have *have);
 // Writes a part's head; its records follow. The part's record_count is not used.
 size_t wire_open_part(struct mp_writer *writer, const struct wire_part *part);

@@ -69,9 +69,18 @@ void wire_next_have(struct mp_reader *reader, struct wire_have *out) {
     mp_skip(reader, extra);
 }
 
+void wire_next_load(struct mp_reader *reader, struct wire_load *out) {
+    uint32_t extra = open_array(reader, 5);
+    mp_read_name(reader, out->origin, 1, sizeof out->origin);
+    out->life = read_life(reader);
+    out->stamp = mp_read_uint(reader, SEQ_MAX);
+    out->value = mp_read_bin(reader, GOSSIP_LOAD_SIZE);
+    mp_skip(reader, extra);
+}
+
 // How many elements of the section's array are known; 0 for a kind that is not.
 static uint32_t section_fields(uint64_t kind) {
-    static const uint8_t fields[] = {0, 2, 2, 2, 2, 2, 4, 3, 2};
+    static const uint8_t fields[] = {0, 2, 2, 2, 2, 2, 4, 3, 2, 2};
     return kind < sizeof fields ? fields[kind] : 0;
 }
 
@@ -223,8 +232,11 @@ static void check_section(struct mp_reader *reader) {
     bool parts = section.kind == SECTION_PUSH || section.kind == SECTION_DATA;
     for (uint32_t i = 0; i < section.count && !reader->bad; i++) {
         struct wire_have have;
+        struct wire_load load;
         if (parts) {
             check_part(reader);
+        } else if (section.kind == SECTION_LOAD) {
+            wire_next_load(reader, &load);
         } else {
             wire_next_have(reader, &have);
         }

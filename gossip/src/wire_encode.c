@@ -69,6 +69,14 @@ void wire_write_accuse(struct mp_writer *writer, struct life life) {
     write_life(writer, life);
 }
 
+void wire_write_load(struct mp_writer *writer, const struct wire_load *load) {
+    mp_write_array(writer, 5);
+    write_text(writer, load->origin);
+    write_life(writer, load->life);
+    mp_write_uint(writer, load->stamp);
+    mp_write_bin(writer, load->value.bytes, load->value.size);
+}
+
 void wire_write_have(struct mp_writer *writer, const struct wire_have *have) {
     mp_write_array(writer, 4);
     write_text(writer, have->origin);

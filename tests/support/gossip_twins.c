@@ -406,9 +406,13 @@ static void forget_news(struct gossip *core) {
         }
     }
     for (uint32_t i = 0; i < core->summary_count; i++) {
-        core->summary[i]->summary_due = false;
+        core->summary[i]->summary_due = 0;
     }
-    core->summary_count = 0;
+    for (uint32_t i = 0; i < core->want_count; i++) {
+        core->wants[i]->want_due = false;
+    }
+    core->summary_count = core->want_count = 0;
+    core->tell_at_ns = core->retry_at_ns = NEVER_NS;
     repair_mark(core, core->self);
 }
 

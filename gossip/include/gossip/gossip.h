@@ -160,7 +160,7 @@ struct gossip_scope {
 // Replaces the scopes; copied. -ENOMEM.
 int gossip_set_scopes(struct gossip *gossip, uint64_t now_ns, const struct gossip_scope *scopes,
                       uint32_t count);
-// Told to the scopes with one of the next pings. -EMSGSIZE.
+// Told to the scopes with one of the next pings; forgotten when there are none. -EMSGSIZE, -ENOMEM.
 int gossip_put_load(struct gossip *gossip, uint64_t now_ns, const void *value, size_t size);
 struct gossip_load {
     const char *origin;
@@ -181,8 +181,8 @@ struct gossip_message {
 };
 bool gossip_take_message(struct gossip *gossip, struct gossip_message *out);
 
-// The neighbour set, for the carrier: whom to hold a connection to. The generation changes when the
-// set does.
+// The neighbour set, for the carrier: whom to hold a connection to, those whom only loads are told
+// included (last). The generation changes when the set does.
 uint32_t gossip_neighbour_generation(const struct gossip *gossip);
 uint32_t gossip_neighbours(const struct gossip *gossip, const char **addresses, uint32_t max);
 
@@ -241,6 +241,7 @@ struct gossip_stats {
     uint64_t dropped_unknown_key; // parts of origins without a key in the fleet's list
     uint64_t states_verified;     // signatures checked
     uint64_t loads_sent, loads_received;
+    uint64_t loads_dropped; // received: not newer, or out of scope; sent: the carrier did not take
     uint64_t snapshots_sent, digests_sent, repairs_received;
     uint64_t suspicions_withheld, refutations;
 };
