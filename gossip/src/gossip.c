@@ -86,8 +86,9 @@ static int copy_seeds(struct gossip *gossip, const struct gossip_config *config)
 
 static void start_timers(struct gossip *gossip) {
     const struct gossip_config *config = &gossip->config;
-    // Members that started together do not ping together.
-    gossip->ping_at_ns = gossip->now_ns + rng_below(&gossip->rng, config->ping_interval_ns);
+    // Members that started together do not ping together. All are pinged within an interval.
+    gossip->ping_at_ns =
+        gossip->now_ns + rng_below(&gossip->rng, config->ping_interval_ns / PING_SLOTS);
     gossip->digest_at_ns = gossip->now_ns + rng_below(&gossip->rng, config->digest_interval_ns);
     gossip->contact_at_ns = gossip->now_ns;
     gossip->tell_at_ns = gossip->retry_at_ns = NEVER_NS;
