@@ -201,7 +201,8 @@ static void members_names_every_host_and_what_it_says_of_itself(void **state) {
         expect(one, "name:s address:s rack:s state:s incarnation:i neighbour:b self:b "
                     "protocol_min:i protocol_max:i "
                     "fabric_generation:i fabric_digest:s held_generation:i decap_ready:b "
-                    "nic_driver:s plan_version:i protocol_version:i build:s heard_ago_ns:in");
+                    "nic_driver:s plan_version:i protocol_version:i build:s heard_ago_ns:in "
+                    "load_bps:i load_flows:i ecn_ppm:i load_age_ns:i"); // all share the job
         assert_string_equal(text_at(one, "state"), "alive");
         assert_true(json_is_true(json_object_get(one, "decap_ready")));
     }

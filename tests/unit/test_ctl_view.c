@@ -172,13 +172,16 @@ static void rules_paths_jobs_members_and_traces_name_what_they_hold(void **state
                                            "\"matrix_bytes\":2048},{\"type\":\"tree\","
                                            "\"bytes\":1024}]}]}"),
                            "alltoallv 2.0 KiB, tree 1.0 KiB; 25 Gbps a rank reserved\n"));
-    assert_non_null(
-        strstr(show(view_members,
-                    "{\"members\":[{\"name\":\"h1\",\"state\":\"dead\",\"rack\":\"leaf0\","
-                    "\"decap_ready\":false,\"heard_ago_ns\":2000000000,"
-                    "\"fabric_generation\":1,\"fabric_digest\":\"0123456789\","
-                    "\"nic_driver\":\"ebpf\",\"address\":\"tcp://a:1\"}]}"),
-               "h1      dead   leaf0  2.0 s  -     NO     1/012345  ebpf  tcp://a:1\n"));
+    assert_non_null(strstr(
+        show(view_members, "{\"members\":[{\"name\":\"h1\",\"state\":\"dead\",\"rack\":\"leaf0\","
+                           "\"decap_ready\":false,\"heard_ago_ns\":2000000000,"
+                           "\"fabric_generation\":1,\"fabric_digest\":\"0123456789\","
+                           "\"nic_driver\":\"ebpf\",\"address\":\"tcp://a:1\"}]}"),
+        "h1      dead   leaf0  2.0 s  -     NO     1/012345  ebpf      -    -  tcp://a:1\n"));
+    assert_non_null(strstr(show(view_members, "{\"members\":[{\"name\":\"h1\",\"load_bps\":0,"
+                                              "\"ecn_ppm\":0},{\"name\":\"h2\",\"load_bps\":"
+                                              "25000000000,\"ecn_ppm\":20000,\"address\":\"a\"}]}"),
+                           "25 Gbps  2.0%  a\n"));
     assert_non_null(
         strstr(show(view_trace, "{\"flow\":\"h0>h5\",\"parts\":[{\"share\":1,\"hops\":[{\"from\":"
                                 "\"leaf0\",\"to\":\"spine0\",\"link\":\"leaf0>spine0\",\"state\":"

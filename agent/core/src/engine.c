@@ -112,6 +112,7 @@ static void tick(struct engine *engine) {
         engine->housekeeping_at_ns = engine->now_ns + HOUSEKEEPING_NS;
         jobs_succeed(engine);
         jobs_expire_bindings(engine);
+        loads_measure(engine);
         engine->evidence_changed = engine->evidence_changed || engine->valve.shut;
     }
 }
@@ -149,8 +150,17 @@ static void nic_failed(struct engine *engine, uint32_t port) {
     engine->retry_nic_at_ns = engine->now_ns + NIC_RETRY_NS;
 }
 
-static int learn(struct engine *engine, const struct engine_event *event, struct error *error) {
+static void probe_returned(struct engine *engine, const struct engine_probe_result *probe) {
     struct probe_policy policy = probe_policy_of(&engine->config);
+    uint64_t returned = engine->stats.probes_returned;
+    prober_returned(&engine->prober, engine->now_ns, probe, &policy, &engine->stats,
+                    judge_on_verdict, engine);
+    if (engine->stats.probes_returned > returned) {
+        loads_count_probe(engine, probe->ce);
+    }
+}
+
+static int learn(struct engine *engine, const struct engine_event *event, struct error *error) {
     switch (event->kind) {
     case ENGINE_TICK:
         tick(engine);
@@ -159,8 +169,7 @@ static int learn(struct engine *engine, const struct engine_event *event, struct
         learn_gossip(engine);
         return 0;
     case ENGINE_PROBE_RETURNED:
-        prober_returned(&engine->prober, engine->now_ns, &event->probe, &policy, &engine->stats,
-                        judge_on_verdict, engine);
+        probe_returned(engine, &event->probe);
         return 0;
     case ENGINE_PROBE_FAILED:
         prober_unsent(&engine->prober, event->probe.token);

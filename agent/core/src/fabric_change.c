@@ -31,7 +31,7 @@ int engine_adopt_fabric(struct engine *engine, struct fabric *fabric, struct err
     next.router = (struct router){0};
     next.jobs = NULL;
     next.job_count = 0;
-    next.plans_stale = true;
+    next.plans_stale = next.scopes_stale = true;
     next.told = calloc(fabric_link_count(fabric), sizeof *next.told);
     int rc = next.told == NULL ? -ENOMEM : learn_init(&next);
     rc = rc == 0 ? judge_init(&next) : rc;

@@ -89,4 +89,5 @@ void jobs_resolve(struct engine *engine) {
         }
     }
     qsort(engine->jobs, engine->job_count, sizeof *engine->jobs, compare_views);
+    engine->scopes_stale = true;
 }

@@ -169,6 +169,7 @@ void learn_gossip(struct engine *engine) {
             break;
         }
     }
+    loads_learn(engine);
 }
 
 struct replay {

@@ -111,6 +111,7 @@ void route_learn_counters(struct engine *engine, const struct engine_port_counte
             uint64_t packets = growth(&slot->last_packets[family], counter->packets);
             uint64_t bytes = growth(&slot->last_bytes[family], counter->bytes);
             credit_slot(engine, steer, counter->path, packets, bytes);
+            loads_count_sent(engine, bytes);
         }
     }
 }

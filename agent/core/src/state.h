@@ -49,6 +49,8 @@ struct host_view {
     bool has_facts;
     struct member_facts facts;
     bool mismatch_noted;
+    struct host_load load;
+    uint64_t load_at_ns; // 0: never heard
     struct binding *bindings;
     uint32_t binding_count, binding_capacity;
 };
@@ -168,6 +170,12 @@ struct told_link {
     enum link_verdict verdict;
 };
 
+// Of the own load, since it was last told.
+struct load_meter {
+    uint64_t since_ns; // 0: not begun
+    uint64_t sent_bytes, returned, marked;
+};
+
 struct engine {
     struct engine_config config;
     struct fabric *fabric; // active
@@ -203,6 +211,7 @@ struct engine {
     uint32_t plan_version; // the lowest of all live members
     struct router router;
     struct told_link *told; // by directed link
+    struct load_meter load_meter;
 
     // What a stage left for the next to redo.
     bool hosts_changed, evidence_changed, orders_changed, jobs_changed; // -> judge
@@ -210,6 +219,7 @@ struct engine {
     bool plans_stale;   // what plans depend on besides beliefs has changed -> route
     bool rates_changed; // what links can carry has -> route
     bool facts_changed; // own facts must be told again
+    bool scopes_stale;  // whom loads are told
     bool leaving;
     bool holding; // adopted rules stay until the facts are in
     uint64_t joined_at_ns;
@@ -315,6 +325,13 @@ int rules_build(const struct engine *engine, uint32_t own_port, struct rule_set 
 
 // tell.c
 void tell(struct engine *engine);
+
+// loads.c
+void loads_learn(struct engine *engine);
+void loads_count_sent(struct engine *engine, uint64_t bytes);
+void loads_count_probe(struct engine *engine, bool marked);
+void loads_measure(struct engine *engine); // the own load, into the gossip core
+void loads_tell(struct engine *engine);    // to whom
 
 // fabric_change.c
 int fabric_offer(struct engine *engine, struct fabric *fabric, struct error *error);

@@ -73,6 +73,7 @@ static void tell_link(struct engine *engine, link_id link) {
 }
 
 void tell(struct engine *engine) {
+    loads_tell(engine);
     if (engine->facts_changed) {
         engine->facts_changed = false;
         tell_member(engine);

@@ -316,6 +316,17 @@ static void add_facts(json_t *out, const struct member_facts *facts) {
     json_object_set_new(out, "build", json_string(facts->build));
 }
 
+// Only of members that share a rack or a job with this host.
+static void add_load(json_t *out, const struct engine *engine, const char *name) {
+    struct engine_load load;
+    if (engine_member_load(engine, name, &load)) {
+        set_int(out, "load_bps", load.load.sent_bps);
+        set_int(out, "load_flows", load.load.flow_count);
+        set_int(out, "ecn_ppm", load.load.ecn_ppm);
+        set_int(out, "load_age_ns", load.age_ns);
+    }
+}
+
 json_t *view_members(struct agent *agent, json_t *arguments, struct control_refusal *refusal) {
     static const char *const states[] = {"alive", "suspect", "dead", "left"};
     const struct gossip *gossip = engine_gossip(agent->engine);
@@ -341,6 +352,7 @@ json_t *view_members(struct agent *agent, json_t *arguments, struct control_refu
                                                     : json_integer((json_int_t)ago_ns));
         (void)engine_member_facts(agent->engine, member.name, &facts); // zero: not heard yet
         add_facts(one, &facts);
+        add_load(one, agent->engine, member.name);
         json_array_append_new(list, one);
     }
     return json_pack("{s:o}", "members", list);

@@ -165,13 +165,25 @@ static const char *member_flags(const json_t *member) {
     return self ? "self" : neighbour ? "neighbour" : "-";
 }
 
+// Members that share neither rack nor job with this host tell it nothing.
+static void load_cells(struct tool_table *table, const json_t *member) {
+    char load[24] = "-", marked[24] = "-";
+    if (json_is_integer(json_object_get(member, "load_bps"))) {
+        tool_format_rate(count_of(member, "load_bps"), load);
+        tool_format_share((double)count_of(member, "ecn_ppm") / 1e6, marked);
+    }
+    tool_table_cell(table, "%s", load);
+    tool_table_cell(table, "%s", marked);
+}
+
 int view_members(const json_t *result, FILE *out) {
     static const struct tool_column columns[] = {{"MEMBER", false}, {"STATE", false},
                                                  {"RACK", false},   {"HEARD", true},
                                                  {"ROLE", false},   {"DECAP", false},
                                                  {"FABRIC", false}, {"NIC", false},
+                                                 {"SENDS", true},   {"ECN", true},
                                                  {"ADDRESS", false}};
-    struct tool_table *table = tool_table_open(columns, 9);
+    struct tool_table *table = tool_table_open(columns, 11);
     if (table == NULL) {
         return TOOL_FAILED;
     }
@@ -189,6 +201,7 @@ int view_members(const json_t *result, FILE *out) {
         tool_table_cell(table, "%" PRIu64 "/%.6s", count_of(member, "fabric_generation"),
                         tool_json_text(member, "fabric_digest", "-"));
         tool_table_cell(table, "%s", tool_json_text(member, "nic_driver", "-"));
+        load_cells(table, member);
         tool_table_cell(table, "%s", tool_json_text(member, "address", "-"));
     }
     int rc = tool_table_print(table, out);

@@ -74,6 +74,18 @@ static void bytes_cell(struct top_row *row, const json_t *object, const char *ke
     tool_format_bytes(bytes, cell->text);
 }
 
+// "-" where the document does not say.
+static void rate_cell(struct top_row *row, const json_t *object, const char *key) {
+    bool known = json_is_integer(json_object_get(object, key));
+    uint64_t bps = tool_json_u64(object, key, 0);
+    struct top_cell *cell = number_cell(row, (double)bps);
+    char text[24] = "-";
+    if (known) {
+        tool_format_rate(bps, text);
+    }
+    snprintf(cell->text, sizeof cell->text, "%s", text);
+}
+
 static void share_cell(struct top_row *row, const json_t *object, const char *key) {
     double share = tool_json_real(object, key, -1);
     struct top_cell *cell = number_cell(row, share);
@@ -224,6 +236,7 @@ void fill_members(const json_t *document, struct top_rows *rows) {
         duration_cell(row, member, "heard_ago_ns");
         text_cell(row, "%s", tool_json_bool(member, "decap_ready", false) ? "yes" : "NO");
         count_cell(row, member, "fabric_generation");
+        rate_cell(row, member, "load_bps");
         key_cell(row, member, "address");
     }
 }

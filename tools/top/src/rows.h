@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TOP_COLUMNS_MAX 8
+#define TOP_COLUMNS_MAX 9
 #define TOP_CELL_SIZE 160
 #define TOP_VIEW_COUNT 6
 

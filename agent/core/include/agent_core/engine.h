@@ -235,6 +235,13 @@ bool engine_flow_qp_part(const struct engine *engine, uint32_t flow, uint32_t qp
 
 // Members' facts as decoded from gossip (gossip.h has states).
 bool engine_member_facts(const struct engine *engine, const char *name, struct member_facts *out);
+// How busy a member says it is. False: it shares neither rack nor job with this host, or nothing
+// was heard of it lately.
+struct engine_load {
+    struct host_load load;
+    uint64_t age_ns; // at the last step, since it was heard (the own one: measured)
+};
+bool engine_member_load(const struct engine *engine, const char *name, struct engine_load *out);
 // Operators' orders in force.
 struct engine_order {
     const char *name;
