@@ -12,6 +12,7 @@ void fake_say(struct gossip *core, const char *address, const void *bytes, size_
     snprintf(message->address, sizeof message->address, "%s", address);
     message->bytes = bytes;
     message->size = size;
+    message->droppable = core->says_droppable;
 }
 
 void fake_set_neighbours(struct gossip *core, uint32_t count, const char *const *addresses) {
@@ -58,7 +59,8 @@ bool gossip_take_message(struct gossip *core, struct gossip_message *out) {
     const struct fake_message *message = &core->queue[core->queue_first];
     core->queue_first = (core->queue_first + 1) % FAKE_QUEUE_MAX;
     core->queue_count--;
-    *out = (struct gossip_message){message->address, message->bytes, message->size, false};
+    *out = (struct gossip_message){message->address, message->bytes, message->size,
+                                   message->droppable};
     return true;
 }
 

@@ -17,9 +17,11 @@ struct fake_message {
     char address[GOSSIP_ADDRESS_SIZE];
     const void *bytes; // borrowed from the test
     size_t size;
+    bool droppable;
 };
 
 struct gossip {
+    bool says_droppable; // what it says from now on
     struct fake_message queue[FAKE_QUEUE_MAX];
     uint32_t queue_first, queue_count;
     uint64_t received, received_bytes;

@@ -69,6 +69,48 @@ static void more_than_is_held_for_a_stranger_is_reported_as_behind(void **state)
     assert_string_equal(bed->hosts[0].core->last_behind, bed->hosts[1].address);
 }
 
+static void what_may_be_dropped_is_neither_held_nor_reported(void **state) {
+    struct bed *bed = *state;
+    struct gossip_zmq_stats stats;
+    bed_open_host(bed, 0, false);
+    bed->hosts[0].core->says_droppable = true;
+    for (int i = 0; i < 9; i++) {
+        fake_say(bed->hosts[0].core, bed->hosts[1].address, "load", 4);
+    }
+    bed_turn(bed);
+    gossip_zmq_stats(bed->hosts[0].carrier, &stats);
+    assert_int_equal(stats.dropped_loads, 9);
+    assert_int_equal(bed->hosts[0].core->behind, 0);
+    bed_open_host(bed, 1, false);
+    bed_connect_neighbours(bed, 0, 1);
+    WAIT_UNTIL(bed, bed->hosts[0].core->connected == 1);
+    fake_say(bed->hosts[0].core, bed->hosts[1].address, "newer", 5);
+    WAIT_UNTIL(bed, bed->hosts[1].core->received == 1);
+    assert_memory_equal(bed->hosts[1].core->last, "newer", 5); // nothing was held
+}
+
+static void a_full_queue_drops_loads_silently(void **state) {
+    struct bed *bed = *state;
+    struct gossip_zmq_stats stats = {.dropped_loads = 0};
+    bed_open_host(bed, 0, false);
+    bed_open_host(bed, 1, false);
+    bed_connect_neighbours(bed, 0, 1);
+    WAIT_UNTIL(bed, bed->hosts[0].core->connected == 1);
+    struct gossip_zmq *silent = bed->hosts[1].carrier;
+    bed->hosts[1].carrier = NULL; // its loop stops; its sockets stay
+    static char bytes[16384];
+    bed->hosts[0].core->says_droppable = true;
+    for (uint32_t said = 0; stats.dropped_loads == 0 && said < 100000; said++) {
+        fake_say(bed->hosts[0].core, bed->hosts[1].address, bytes, sizeof bytes);
+        gossip_zmq_work(bed->hosts[0].carrier, bed_now());
+        gossip_zmq_stats(bed->hosts[0].carrier, &stats);
+    }
+    assert_true(stats.dropped_loads > 0);
+    assert_int_equal(bed->hosts[0].core->behind, 0);
+    assert_int_equal(stats.would_block, 0);
+    bed->hosts[1].carrier = silent;
+}
+
 static void a_peer_that_never_answered_is_not_lost(void **state) {
     struct bed *bed = *state;
     bed_open_host(bed, 0, false);
@@ -413,6 +455,8 @@ int main(void) {
         CASE(a_message_of_the_greatest_size_arrives),
         CASE(the_first_message_to_a_stranger_is_held_until_the_connection_is_up),
         CASE(more_than_is_held_for_a_stranger_is_reported_as_behind),
+        CASE(what_may_be_dropped_is_neither_held_nor_reported),
+        CASE(a_full_queue_drops_loads_silently),
         CASE(a_peer_that_never_answered_is_not_lost),
         CASE(a_peer_that_goes_away_is_lost_at_once_and_found_again),
         CASE(a_peer_that_reads_nothing_is_behind_and_memory_stays_bounded),

@@ -253,9 +253,24 @@ static void send_held(struct peers *peers, struct peer *peer, uint64_t now_ns) {
     drop_held(peer);
 }
 
+// Loads are for whom we are connected to, and nobody waits for them.
+static void send_or_drop(struct peers *peers, const struct gossip_message *message) {
+    struct peer *peer = find(peers, message->address);
+    if (peer != NULL && peer->state == PEER_CONNECTED &&
+        queue_to(peer, message->bytes, message->size)) {
+        peers->stats.sent++;
+    } else {
+        peers->stats.dropped_loads++;
+    }
+}
+
 void peers_send(struct peers *peers, uint64_t now_ns, const struct gossip_message *message) {
     if (message->size > GOSSIP_MESSAGE_MAX) {
         peers->stats.oversized++;
+        return;
+    }
+    if (message->droppable) {
+        send_or_drop(peers, message);
         return;
     }
     struct peer *peer = reach(peers, message->address, now_ns);

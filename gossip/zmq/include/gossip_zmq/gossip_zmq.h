@@ -71,8 +71,9 @@ struct gossip_zmq_stats {
     uint64_t denied_keys;      // by ZAP at the handshake, or a message with a removed key
     uint64_t dropped_rate; // incoming, of senders that say more than anybody needs to (limits.h)
     uint64_t sent, received;
-    uint64_t would_block; // EAGAIN: reported to the core as "behind"
-    uint64_t oversized;   // outgoing message beyond GOSSIP_MESSAGE_MAX, not sent
+    uint64_t would_block;   // EAGAIN: reported to the core as "behind"
+    uint64_t dropped_loads; // EAGAIN or not connected, of a message that may be dropped
+    uint64_t oversized;     // outgoing message beyond GOSSIP_MESSAGE_MAX, not sent
     uint64_t malformed;   // incoming message that is not one frame of 1 to GOSSIP_MESSAGE_MAX bytes
     uint64_t unreachable; // outgoing message to a bad address, or to a host whose key is not known
     uint32_t connections; // our DEALERs that are connected now
