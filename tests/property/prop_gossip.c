@@ -20,6 +20,8 @@
 
 #define RUNS 200
 #define SIGNED_EVERY 10
+// A crash is known after that, which is not part of the time that healing takes.
+#define CRASH_KNOWN_NS (500 * NS_PER_MS)
 #define AWAY_MAX_NS (4 * NS_PER_S) // cut off or paused, where names are forgotten soon
 #define FAILURES_MAX 20
 
@@ -29,7 +31,7 @@ static struct rng rng;
 static struct gossip_signing signing[NET_HOSTS_MAX];
 static struct gossip_public_key keys[NET_HOSTS_MAX];
 static bool forgets;
-static uint64_t cut_at_ns, paused_at_ns[NET_HOSTS_MAX];
+static uint64_t cut_at_ns, crash_at_ns, paused_at_ns[NET_HOSTS_MAX];
 
 __attribute__((format(printf, 1, 2))) static void trace(const char *format, ...) {
     if (getenv("TRACE") != NULL) {
@@ -81,6 +83,7 @@ static void write_something(void) {
 
 static void kill_or_start(void) {
     uint32_t host = any_host();
+    crash_at_ns = net.now_ns;
     if (net.hosts[host].core == NULL) {
         bool from_disk = below(2) == 0;
         trace("n%u starts %s", host, from_disk ? "from its disk" : "with nothing");
@@ -199,6 +202,8 @@ static void disturb(void) {
 }
 
 static void heal(void) {
+    uint64_t known_ns = crash_at_ns + CRASH_KNOWN_NS;
+    net_run(&net, known_ns > net.now_ns ? known_ns - net.now_ns : 0);
     trace("all is healed");
     if (net.hosts[0].core == NULL) { // a host that met nobody yet needs a seed that lives
         model_start(&model, &net, 0, below(2) == 0);
@@ -272,7 +277,7 @@ static void set_up(uint64_t seed) {
     bool is_signed = seed % SIGNED_EVERY == 0;
     rng_init(&rng, seed);
     net_init(&net, 3 + below(is_signed ? 5 : 12), seed);
-    cut_at_ns = 0;
+    cut_at_ns = crash_at_ns = 0;
     forgets = below(2) == 0;
     if (forgets) {
         net.settings.tombstone_ns = (200 + below(1500)) * NS_PER_MS;
