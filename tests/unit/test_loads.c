@@ -100,8 +100,8 @@ static void count_bytes(struct fleet *fleet, uint64_t bytes) {
 
 static void what_the_nic_counts_is_what_the_others_hear(void **state) {
     struct fleet *fleet = *state;
-    char ranks[2][NAME_SIZE] = {"h0", "h5"};
-    submit(fleet, "demo", ranks, 2);
+    char ranks[3][NAME_SIZE] = {"h0", "h1", "h5"}; // h1 is on the same leaf: no flow of the fabric
+    submit(fleet, "demo", ranks, 3);
     uint64_t changes = fleet_nic_changes(fleet, 0);
     uint64_t heard_bps = 0;
     count_bytes(fleet, 1000);
