@@ -13,6 +13,7 @@
 //   members   directory and liveness, derived from records of the core's own table
 //   overlay   salted rings: who is whose neighbour
 //   watch     pings, own suspicions, Lifeguard
+//   island    those who remain when most fell silent together
 //   own       the own origin: puts, claims of an incarnation, duplicates
 //   push      eager flood
 //   repair    digests, wants, data; contact with those who are not neighbours
@@ -136,6 +137,9 @@ struct origin {
     // liveness
     enum gossip_state state, told_state;
     uint64_t state_at_ns, heard_at_ns, wanted_at_ns, retried_at_ns, accused_at_ns;
+    uint64_t asked_at_ns;   // whether it is there, as we fear to be on an island
+    uint64_t news_at_ns;    // of it, from anywhere
+    uint64_t alibi_at_ns;   // when it refuted an accusation of ours
     struct record **voters; // live "suspect/<name>" records, at most VOTERS_MAX
     uint32_t voter_count, voter_capacity;
     bool voted; // in gossip->voted
@@ -235,6 +239,13 @@ struct gossip {
     uint64_t cautious_until_ns;
     uint64_t mass_loss_at_ns;
     uint64_t lone_vote_ns, lone_vote_at_ns;
+    uint64_t heard_at_ns; // the last word of any member
+
+    // island: since when we are on one (0: we are not), and when that was last found
+    uint64_t island_since_ns, island_seen_ns;
+    uint64_t ask_at_ns, alibi_at_ns;
+    uint32_t ask_next; // place among the members
+
     uint64_t serve_at_ns;
     uint64_t serve_tokens;
 
@@ -479,6 +490,15 @@ void watch_retract(struct gossip *gossip, struct origin *origin);
 void watch_accused(struct gossip *gossip, struct life life);
 void watch_refute(struct gossip *gossip);
 uint64_t watch_deadline_ns(const struct gossip *gossip);
+
+// ---- island.c
+void island_watch(struct gossip *gossip); // whether we are on one
+void island_ask(struct gossip *gossip);
+// Whether we accuse it for so long that those who could vote on it are asked if they are there.
+bool island_doubts(const struct gossip *gossip, const struct origin *accused);
+bool island_is_silent(const struct gossip *gossip, const struct origin *origin); // asked in vain
+bool island_lost(const struct gossip *gossip, const struct origin *origin); // that is beyond doubt
+void island_refuted(struct gossip *gossip, struct origin *origin);          // an accusation of ours
 
 // ---- own.c
 struct rival { // what a proved life of our name says

@@ -91,7 +91,7 @@ static void start_timers(struct gossip *gossip) {
         gossip->now_ns + rng_below(&gossip->rng, config->ping_interval_ns / PING_SLOTS);
     gossip->digest_at_ns = gossip->now_ns + rng_below(&gossip->rng, config->digest_interval_ns);
     gossip->contact_at_ns = gossip->now_ns;
-    gossip->tell_at_ns = gossip->retry_at_ns = NEVER_NS;
+    gossip->tell_at_ns = gossip->retry_at_ns = gossip->ask_at_ns = NEVER_NS;
     gossip->next_seed = (uint32_t)rng_below(&gossip->rng, SEEDS_MAX);
     gossip->trusted_from_ns = gossip->now_ns;
     gossip->serve_at_ns = gossip->now_ns;
@@ -305,8 +305,10 @@ void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
             repair_ping(gossip);
         }
         overlay_refresh(gossip); // lingering ends
+        island_watch(gossip);
         load_tell(gossip);
     }
+    island_ask(gossip);
     repair_tell(gossip);
     if (gossip->now_ns >= gossip->retry_at_ns) {
         gossip->retry_at_ns = NEVER_NS;
@@ -333,6 +335,7 @@ uint64_t gossip_deadline_ns(const struct gossip *gossip) {
     uint64_t deadline = earlier(gossip->ping_at_ns, gossip->digest_at_ns);
     deadline = earlier(deadline, gossip->contact_at_ns);
     deadline = earlier(deadline, earlier(gossip->tell_at_ns, gossip->retry_at_ns));
+    deadline = earlier(deadline, gossip->ask_at_ns);
     deadline = earlier(deadline, members_deadline_ns(gossip));
     deadline = earlier(deadline, watch_deadline_ns(gossip));
     if (gossip->phase == OWN_LISTENING) {

@@ -5,7 +5,8 @@
 //
 // A member is suspect when, of its current neighbours, three say so, or all that remain. Who
 // remains is judged from here: a neighbour that we suspect ourselves, that two others suspect, or
-// whose accusation nobody refuted for seconds, cannot vote. A vote that says "dead" counts from
+// whose accusation nobody refuted for seconds, or who did not answer when asked (island.c), cannot
+// vote. A vote that says "dead" counts from
 // anywhere: it was the outcome of such a quorum, and a live member refutes it at once.
 #include "core.h"
 
@@ -259,7 +260,8 @@ static bool cannot_vote(const struct gossip *gossip, const struct origin *target
     if (voter == gossip->self) { // we cannot tell that somebody fell silent who never spoke to us
         return target->heard_at_ns == 0 && members_vote(target, voter, &vote) == NULL;
     }
-    if (members_vote(voter, gossip->self, &vote) != NULL) {
+    if (members_vote(voter, gossip->self, &vote) != NULL ||
+        (island_is_silent(gossip, voter) && island_doubts(gossip, target))) {
         return true;
     }
     uint32_t votes = 0;

@@ -245,6 +245,7 @@ enum merge_result merge_part(struct gossip *gossip, struct origin *origin,
         return MERGE_REFUSED;
     }
     apply(gossip, origin, part, &next);
+    origin->news_at_ns = gossip->now_ns;
     origin->complete = part->to;
     origin->floor = part->floor;
     origin->proof_size = (uint8_t)part->proof.size;

@@ -52,6 +52,10 @@ static uint64_t silent_at_ns(const struct gossip *gossip, const struct peer *pee
     const struct origin *origin = peer->origin;
     uint64_t from = later(later(origin->heard_at_ns, peer->since_ns), gossip->trusted_from_ns);
     uint64_t timeout = timeout_ns(gossip);
+    if (island_lost(gossip, origin)) {
+        return later(peer->since_ns, gossip->trusted_from_ns) +
+               gossip->config.ping_interval_ns / PING_SLOTS;
+    }
     if (origin->heard_at_ns == 0) {
         return from + later(FIRST_WORD_NS, timeout);
     }
@@ -104,9 +108,24 @@ void watch_retract(struct gossip *gossip, struct origin *origin) {
     }
 }
 
+// Our accusation of the life that it had before, in the same run.
+static bool was_accused(const struct gossip *gossip, const struct origin *origin) {
+    char key[GOSSIP_KEY_MAX];
+    struct core_suspect vote;
+    snprintf(key, sizeof key, CORE_SUSPECT "%s", origin->name);
+    const struct record *record =
+        store_find(gossip, gossip->self, GOSSIP_TABLE_CORE, key, strlen(key));
+    return record != NULL && record->value != NULL &&
+           core_suspect_decode(record->value, record->value_size, &vote) &&
+           vote.life.nonce == origin->life.nonce;
+}
+
 void watch_new_life(struct gossip *gossip, struct origin *origin) {
     origin->accused_at_ns = 0;
     if (origin != gossip->self) {
+        if (was_accused(gossip, origin)) {
+            island_refuted(gossip, origin);
+        }
         watch_retract(gossip, origin);
     }
 }
@@ -166,7 +185,7 @@ void watch_heard(struct gossip *gossip, const struct wire_envelope *envelope) {
         }
         return;
     }
-    origin->heard_at_ns = gossip->now_ns;
+    origin->heard_at_ns = gossip->heard_at_ns = gossip->now_ns;
     struct peer *peer = overlay_peer(gossip, envelope->address);
     if (peer != NULL && peer->origin == origin) {
         peer->lost_at_ns = 0;
@@ -203,7 +222,8 @@ void watch_check(struct gossip *gossip) {
     for (uint32_t i = 0; i < gossip->peer_count; i++) {
         const struct peer *peer = &gossip->peers[i];
         watched += is_watched(gossip, peer);
-        silent += is_watched(gossip, peer) && gossip->now_ns >= silent_at_ns(gossip, peer);
+        silent += is_watched(gossip, peer) && gossip->now_ns >= silent_at_ns(gossip, peer) &&
+                  !island_lost(gossip, peer->origin);
     }
     bool withheld = withhold(gossip, silent, watched);
     for (uint32_t i = 0; i < gossip->peer_count; i++) {
@@ -212,8 +232,9 @@ void watch_check(struct gossip *gossip) {
             is_accused(gossip, peer->origin)) {
             continue;
         }
-        gossip->stats.suspicions_withheld += withheld;
-        if (!withheld) {
+        bool told = !withheld || island_lost(gossip, peer->origin);
+        gossip->stats.suspicions_withheld += !told;
+        if (told) {
             accuse(gossip, peer->origin, false);
         }
     }
