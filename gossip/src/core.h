@@ -54,6 +54,7 @@
 #define FORGET_NS (86400 * NS_PER_S)   // before a quarantined name is forgotten (default)
 #define WANT_AGAIN_NS (100 * NS_PER_MS)
 #define WANT_TRIES 32 // then it was idle talk; digests would tell again
+#define VAIN_MAX 6    // answers that no key of ours proves: each doubles the wait
 #define ACCUSE_AGAIN_NS (50 * NS_PER_MS)
 #define TELL_NS (50 * NS_PER_MS) // what was repaired is told to the neighbours after that
 #define PING_SLOTS 4             // of a ping interval: a neighbour has one of them
@@ -123,7 +124,8 @@ struct origin {
     struct life want_life; // somebody has that much of it
     uint64_t want_complete;
     uint32_t want_tries;
-    bool want_due; // in gossip->wants
+    uint8_t vain_count; // answers of late that no key of ours proves
+    bool want_due;      // in gossip->wants
     bool listed, quarantined, member, in_rings, order_dirty;
     uint8_t summary_due;         // slots of a ping interval until all neighbours were told of it
     struct record *first, *last; // by seq
@@ -405,6 +407,8 @@ enum merge_result merge_part(struct gossip *gossip, struct origin *origin,
 // A part of our own name that we did not write: tells own.c of the life that it proves.
 enum merge_result merge_own(struct gossip *gossip, const struct wire_part *part);
 void merge_quarantine(struct gossip *gossip, struct origin *origin);
+// The keys changed: what they do not prove any more is not known any more.
+void merge_recheck(struct gossip *gossip);
 void merge_fini(struct gossip *gossip);
 
 // ---- changes.c
@@ -436,6 +440,7 @@ void members_evaluate_all(struct gossip *gossip);
 uint64_t members_deadline_ns(const struct gossip *gossip);
 void members_age(struct gossip *gossip); // quarantine, forgetting
 void members_drop(struct gossip *gossip, struct origin *origin);
+void members_disown(struct gossip *gossip, struct origin *origin); // it is dead, and no member
 // False when memory is short.
 bool members_enter(struct gossip *gossip, struct origin *origin);
 bool members_add_vote(struct gossip *gossip, struct origin *target, struct record *vote);

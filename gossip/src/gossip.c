@@ -370,6 +370,7 @@ void gossip_set_signing(struct gossip *gossip, uint64_t now_ns,
                         const struct gossip_signing *signing) {
     begin(gossip, now_ns, NULL);
     own_set_signing(gossip, signing);
+    merge_recheck(gossip);
     finish(gossip);
 }
 

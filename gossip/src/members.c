@@ -133,6 +133,14 @@ void members_drop(struct gossip *gossip, struct origin *origin) {
     gossip->overlay_dirty = true;
 }
 
+void members_disown(struct gossip *gossip, struct origin *origin) {
+    if (member_is_live(origin)) {
+        set_state(gossip, origin, GOSSIP_DEAD);
+    }
+    members_drop(gossip, origin);
+    watch_retract(gossip, origin);
+}
+
 static void set_self(struct gossip *gossip, struct record *record) {
     struct origin *origin = record->origin;
     struct core_self self;

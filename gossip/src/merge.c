@@ -246,6 +246,7 @@ enum merge_result merge_part(struct gossip *gossip, struct origin *origin,
     }
     apply(gossip, origin, part, &next);
     origin->news_at_ns = gossip->now_ns;
+    origin->vain_count = 0;
     origin->complete = part->to;
     origin->floor = part->floor;
     origin->proof_size = (uint8_t)part->proof.size;
@@ -318,14 +319,64 @@ enum merge_result merge_own(struct gossip *gossip, const struct wire_part *part)
     return MERGE_NEW;
 }
 
-void merge_quarantine(struct gossip *gossip, struct origin *origin) {
-    struct next_state whole = {origin, UINT64_MAX, origin->floor, NO_MARK, NULL, 0};
-    state_hash(&whole, origin->witness);
+static void drop_records(struct gossip *gossip, struct origin *origin) {
     while (origin->record_count > 0) {
         store_remove(gossip, origin->records[origin->record_count - 1]);
     }
+}
+
+void merge_quarantine(struct gossip *gossip, struct origin *origin) {
+    struct next_state whole = {origin, UINT64_MAX, origin->floor, NO_MARK, NULL, 0};
+    state_hash(&whole, origin->witness);
+    drop_records(gossip, origin);
     origin->quarantined = true;
     origin_update_digest(gossip, origin);
+}
+
+// ---- keys that are gone
+
+static bool is_believed(const struct gossip *gossip, const struct origin *origin) {
+    struct wire_part part = {.proof = {(const char *)origin->proof, origin->proof_size}};
+    memcpy(part.origin, origin->name, sizeof part.origin);
+    return origin->life.incarnation == 0 || state_key_is_known(gossip->config.signing, &part);
+}
+
+// Not even its life counts any more: else whoever stole a key could keep its owner out for ever.
+static void disown(struct gossip *gossip, struct origin *origin) {
+    members_disown(gossip, origin);
+    drop_records(gossip, origin);
+    origin->life = origin->want_life = (struct life){0, 0};
+    origin->complete = origin->floor = origin->want_complete = 0;
+    origin->proof_size = 0;
+    origin->quarantined = false;
+    origin->address[0] = '\0'; // nobody looks for it there
+    origin_update_digest(gossip, origin);
+}
+
+static void take_disbelieved(struct gossip *gossip, const struct gossip *base) {
+    for (uint32_t i = 0; i <= base->origin_mask; i++) {
+        const struct origin *from = base->origin_hash[i];
+        for (; from != NULL; from = from->hash_next) {
+            if (base_shares(gossip, from) && !is_believed(gossip, from)) {
+                (void)base_take(gossip, from); // or memory is short: it stays what it is
+            }
+        }
+    }
+}
+
+void merge_recheck(struct gossip *gossip) {
+    if (gossip->config.base != NULL) {
+        take_disbelieved(gossip, gossip->config.base);
+    }
+    for (uint32_t i = 0; i <= gossip->origin_mask; i++) {
+        struct origin *origin = gossip->origin_hash[i];
+        for (; origin != NULL; origin = origin->hash_next) {
+            origin->vain_count = 0;
+            if (origin != gossip->self && !is_believed(gossip, origin)) {
+                disown(gossip, origin);
+            }
+        }
+    }
 }
 
 void merge_fini(struct gossip *gossip) {

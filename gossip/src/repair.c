@@ -120,11 +120,17 @@ void repair_contact(struct gossip *gossip) {
 
 // ---- asking
 
+// Longer and longer, where one side has keys and the other none, or our list lacks a key.
+static uint64_t want_again_ns(const struct origin *origin) {
+    return WANT_AGAIN_NS << origin->vain_count;
+}
+
 static bool may_ask(struct gossip *gossip, struct origin *origin) {
     if (!state_knows_host(gossip->config.signing, origin->name)) {
         return false;
     }
-    if (origin->wanted_at_ns != 0 && gossip->now_ns - origin->wanted_at_ns < WANT_AGAIN_NS) {
+    if (origin->wanted_at_ns != 0 &&
+        gossip->now_ns - origin->wanted_at_ns < want_again_ns(origin)) {
         return false;
     }
     origin->wanted_at_ns = gossip->now_ns;
@@ -180,7 +186,9 @@ void repair_retry(struct gossip *gossip) {
     const char *address = random_heard_peer(gossip);
     for (uint32_t i = 0; i < gossip->want_count && address != NULL;) {
         struct origin *origin = gossip->wants[i];
-        if (is_satisfied(origin) || origin->want_tries >= WANT_TRIES) {
+        // Whether a key came is seen when somebody names it again.
+        bool vain = origin->vain_count > 0;
+        if (is_satisfied(origin) || vain || origin->want_tries >= WANT_TRIES) {
             origin->want_due = false;
             gossip->wants[i] = gossip->wants[--gossip->want_count];
             continue;
@@ -309,6 +317,9 @@ static void receive_part(struct gossip *gossip, const struct wire_part *part, co
         }
     } else if (result == MERGE_GAP && may_ask(gossip, origin)) {
         ask_on(gossip, origin, want);
+    } else if (result == MERGE_REFUSED && !state_key_is_known(gossip->config.signing, part)) {
+        origin->vain_count =
+            origin->vain_count < VAIN_MAX ? (uint8_t)(origin->vain_count + 1) : VAIN_MAX;
     }
 }
 

@@ -10,6 +10,7 @@ if(TARGET gossip)
   srv6_test(test_gossip_names LABEL unit SOURCES unit/test_gossip_names.c ${gossip_net} LIBRARIES gossip PkgConfig::SODIUM)
   srv6_test(test_gossip_proofs LABEL unit SOURCES unit/test_gossip_proofs.c LIBRARIES gossip PkgConfig::SODIUM)
   srv6_test(test_gossip_refusals LABEL unit SOURCES unit/test_gossip_refusals.c LIBRARIES gossip)
+  srv6_test(test_gossip_standing LABEL unit SOURCES unit/test_gossip_standing.c support/gossip_net.c LIBRARIES gossip PkgConfig::SODIUM)
   srv6_test(test_gossip_versions LABEL unit SOURCES unit/test_gossip_versions.c LIBRARIES gossip PkgConfig::SODIUM)
   srv6_test(test_facts LABEL unit SOURCES unit/test_facts.c LIBRARIES gossip)
   srv6_test(prop_gossip LABEL property TIMEOUT 600 SOURCES property/prop_gossip.c ${gossip_net}
