@@ -47,6 +47,8 @@
 #define FORGED_BURST 64
 #define PROTOCOLS 8 // versions that are told apart, from GOSSIP_PROTOCOL_MIN on
 
+#define ACCUSATIONS_MAX (GOSSIP_ORIGIN_RECORDS_MAX / 2) // the rest is for facts
+
 #define LINGER_NS (2 * NS_PER_S)       // old neighbours, make before break
 #define LATE_NS (20 * NS_PER_MS)       // a tick later than that: we were not scheduled
 #define TOMBSTONE_NS (600 * NS_PER_S)  // before the owner collects them (default)
@@ -246,7 +248,7 @@ struct gossip {
     // island: since when we are on one (0: we are not), and when that was last found
     uint64_t island_since_ns, island_seen_ns;
     uint64_t ask_at_ns, alibi_at_ns;
-    uint32_t ask_next; // place among the members
+    uint32_t ask_next, accuse_next; // places among the members
 
     uint64_t serve_at_ns;
     uint64_t serve_tokens;
@@ -491,6 +493,7 @@ void watch_dead(struct gossip *gossip);  // keeps votes on the dead, so that lat
 // What it wrote is dropped; who comes late and holds it alive learns from votes that it is not.
 void watch_quarantine(struct gossip *gossip, struct origin *origin);
 void watch_new_life(struct gossip *gossip, struct origin *origin);
+void watch_accuse(struct gossip *gossip, const struct origin *origin);
 void watch_retract(struct gossip *gossip, struct origin *origin);
 void watch_accused(struct gossip *gossip, struct life life);
 void watch_refute(struct gossip *gossip);

@@ -8,12 +8,15 @@
 // gave no word within FIRST_WORD_NS cannot vote on those whom we accuse (members.c). Who answers
 // with a digest is in touch with us again, so the living of an island find each other.
 //
-// Neighbours that were silent when asked are accused at once, which is what makes an island of
-// three among a thousand whole within a minute. But only while we are sure: somebody spoke to us
-// since we began to ask, so we are not deaf; and nobody whom we accused of late refuted it, as a
-// member does whom we merely cannot reach ourselves while others can.
+// Whoever hears nobody at all, though he asked, may as well be deaf: for him nothing follows.
+//
+// Who was silent when asked is accused at once, whether it is our neighbour or, where none of its
+// own was heard either, not: so three among a thousand find out within a minute. But only while
+// nobody whom we accused of late refuted it, as a member does whom merely we cannot reach.
 #include "core.h"
 
+#define ACCUSED_AT_ONCE 8                         // a quarter of a ping interval
+#define LOOKED_AT 256                             // for that
 #define ASK_NS (NS_PER_S / 32)                    // between two questions
 #define ALIBI_NS (LONE_VOTE_MAX_NS + OLD_VOTE_NS) // he may be as late with the next refutation
 
@@ -25,9 +28,13 @@ static bool is_fresh(const struct gossip *gossip, uint64_t alibi_at_ns) {
     return alibi_at_ns != 0 && gossip->now_ns - alibi_at_ns < ALIBI_NS;
 }
 
+// Whoever hears nobody at all may be deaf.
+static bool is_on_island(const struct gossip *gossip) {
+    return gossip->island_since_ns != 0 && gossip->heard_at_ns > gossip->island_since_ns;
+}
+
 static bool is_sure(const struct gossip *gossip) {
-    return gossip->island_since_ns != 0 && gossip->heard_at_ns > gossip->island_since_ns &&
-           !is_fresh(gossip, gossip->alibi_at_ns);
+    return is_on_island(gossip) && !is_fresh(gossip, gossip->alibi_at_ns);
 }
 
 bool island_doubts(const struct gossip *gossip, const struct origin *accused) {
@@ -41,11 +48,14 @@ bool island_doubts(const struct gossip *gossip, const struct origin *accused) {
     return is_sure(gossip) || gossip->now_ns - own->at_ns > OLD_VOTE_NS;
 }
 
-bool island_is_silent(const struct gossip *gossip, const struct origin *origin) {
-    uint64_t word_at_ns = later(origin->heard_at_ns, origin->news_at_ns);
-    return gossip->island_since_ns != 0 && origin->asked_at_ns >= gossip->island_since_ns &&
-           word_at_ns < origin->asked_at_ns &&
+static bool is_unanswered(const struct gossip *gossip, const struct origin *origin) {
+    return origin->asked_at_ns >= gossip->island_since_ns &&
+           later(origin->heard_at_ns, origin->news_at_ns) < origin->asked_at_ns &&
            gossip->now_ns - origin->asked_at_ns >= FIRST_WORD_NS;
+}
+
+bool island_is_silent(const struct gossip *gossip, const struct origin *origin) {
+    return is_on_island(gossip) && is_unanswered(gossip, origin);
 }
 
 bool island_lost(const struct gossip *gossip, const struct origin *origin) {
@@ -87,7 +97,7 @@ static struct origin *next_voter(struct gossip *gossip, const struct origin *acc
         if (origin == NULL) { // memory is short
             continue;
         }
-        *silent = *silent || island_is_silent(gossip, origin);
+        *silent = *silent || is_unanswered(gossip, origin);
         if (is_unasked(gossip, origin) || is_asked_again(gossip, origin)) {
             chosen = origin;
         }
@@ -131,6 +141,40 @@ void island_ask(struct gossip *gossip) {
     }
 }
 
+// ---- accusing those who are not our neighbours
+
+static bool is_forsaken(const struct gossip *gossip, const struct origin *origin) {
+    const struct origin *neighbours[NEIGHBOURS_MAX];
+    struct core_suspect vote;
+    if (!member_is_live(origin) || !island_lost(gossip, origin) ||
+        members_vote(origin, gossip->self, &vote) != NULL) {
+        return false;
+    }
+    uint32_t count = overlay_neighbours(gossip, origin, neighbours);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!island_is_silent(gossip, neighbours[i]) &&
+            members_vote(neighbours[i], gossip->self, &vote) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Each is told as well: the first question may have been lost.
+static void accuse_forsaken(struct gossip *gossip) {
+    uint32_t accused = 0;
+    for (uint32_t i = 0; i < LOOKED_AT && i < gossip->member_count && accused < ACCUSED_AT_ONCE;
+         i++) {
+        struct origin *origin =
+            gossip->members[gossip->accuse_next++ % gossip->member_count]; // the asked are ours
+        if (is_forsaken(gossip, origin)) {
+            watch_accuse(gossip, origin);
+            repair_send_digest(gossip, origin->address);
+            accused++;
+        }
+    }
+}
+
 static bool doubts_any(const struct gossip *gossip) {
     for (uint32_t i = 0; i < gossip->voted_count && gossip->phase == OWN_ACTIVE; i++) {
         const struct origin *accused = gossip->voted[i];
@@ -154,5 +198,8 @@ void island_watch(struct gossip *gossip) {
     }
     if (gossip->ask_at_ns == NEVER_NS) {
         gossip->ask_at_ns = gossip->now_ns;
+    }
+    if (is_sure(gossip)) {
+        accuse_forsaken(gossip);
     }
 }

@@ -321,6 +321,9 @@ static bool quorum_stands(const struct gossip *gossip, const struct origin *orig
             votes += members_vote(origin, neighbours[i], &vote) != NULL;
         }
     }
+    if (remaining == 0) { // then our own word, wherever we stand
+        votes += members_vote(origin, gossip->self, &vote) != NULL;
+    }
     return votes >= clamp_needed(remaining);
 }
 

@@ -85,6 +85,19 @@ bool watch_hears(const struct gossip *gossip, const struct origin *origin) {
            gossip->now_ns - origin->heard_at_ns <= gossip->config.ping_timeout_ns;
 }
 
+static bool has_room(const struct gossip *gossip) {
+    uint32_t accusations = 0;
+    if (gossip->self->record_count < ACCUSATIONS_MAX) {
+        return true;
+    }
+    for (uint32_t i = 0; i < gossip->self->record_count; i++) {
+        const struct record *record = gossip->self->records[i];
+        accusations += record->table == GOSSIP_TABLE_CORE &&
+                       strncmp(record->key, CORE_SUSPECT, strlen(CORE_SUSPECT)) == 0;
+    }
+    return accusations < ACCUSATIONS_MAX;
+}
+
 static void accuse(struct gossip *gossip, const struct origin *origin, bool dead) {
     char key[GOSSIP_KEY_MAX];
     uint8_t value[32];
@@ -96,7 +109,13 @@ static void accuse(struct gossip *gossip, const struct origin *origin, bool dead
     mp_write_uint(&writer, origin->life.nonce);
     mp_write_bool(&writer, dead);
     // Out of quota: the others' votes have to do.
-    (void)own_set(gossip, GOSSIP_TABLE_CORE, key, value, writer.size);
+    if (has_room(gossip) || is_accused(gossip, origin)) {
+        (void)own_set(gossip, GOSSIP_TABLE_CORE, key, value, writer.size);
+    }
+}
+
+void watch_accuse(struct gossip *gossip, const struct origin *origin) {
+    accuse(gossip, origin, false);
 }
 
 void watch_retract(struct gossip *gossip, struct origin *origin) {

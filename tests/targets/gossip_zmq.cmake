@@ -13,7 +13,7 @@ srv6_test(test_gossip_zmq_keys LABEL unit SOURCES unit/test_gossip_zmq_keys.c
   LIBRARIES gossip_zmq model PkgConfig::ZMQ)
 srv6_test(test_gossip_zmq_limits LABEL unit SOURCES unit/test_gossip_zmq_limits.c LIBRARIES gossip_zmq model)
 target_include_directories(test_gossip_zmq_limits PRIVATE ${PROJECT_SOURCE_DIR}/gossip/zmq/src)
-foreach(test test_gossip_zmq_cores test_gossip_zmq_hostile test_gossip_zmq_liars)
+foreach(test test_gossip_zmq_cores test_gossip_zmq_hostile test_gossip_zmq_island test_gossip_zmq_liars)
   srv6_test(${test} LABEL unit TIMEOUT 120
     SOURCES unit/${test}.c unit/gossip_zmq_fleet.c unit/gossip_zmq_intruder.c
     LIBRARIES gossip_zmq gossip model PkgConfig::ZMQ)
