@@ -67,6 +67,7 @@
 #define LONE_VOTE_NS NS_PER_S        // a vote below quorum is refuted after that
 #define LONE_VOTE_MAX_NS (60 * NS_PER_S)
 #define FORGED_ALARM_NS (60 * NS_PER_S)
+#define RECHECK_NS (10 * NS_PER_S)    // what the old key proved counts that long
 #define RIVAL_GONE_NS (10 * NS_PER_S) // before a muted host takes its name back
 #define OLD_VOTE_NS (3 * NS_PER_S)    // what nobody refuted for so long is believed
 
@@ -279,6 +280,7 @@ struct gossip {
     const struct wire_envelope *envelope; // of the event; borrowed during it
     uint64_t forged_at_ns;                // of senders who are no members
     uint32_t forged_count;
+    uint64_t recheck_at_ns;                  // NEVER_NS: the keys did not change lately
     uint8_t own_key[GOSSIP_PUBLIC_KEY_SIZE]; // that signed the own state; zeros: none
 
     // versions
@@ -409,8 +411,9 @@ enum merge_result merge_part(struct gossip *gossip, struct origin *origin,
 // A part of our own name that we did not write: tells own.c of the life that it proves.
 enum merge_result merge_own(struct gossip *gossip, const struct wire_part *part);
 void merge_quarantine(struct gossip *gossip, struct origin *origin);
-// The keys changed: what they do not prove any more is not known any more.
-void merge_recheck(struct gossip *gossip);
+// The keys changed: what they do not prove any more is not known any more; with a delay where the
+// host has another key, by which it may prove the same soon.
+void merge_recheck(struct gossip *gossip, bool delayed);
 void merge_fini(struct gossip *gossip);
 
 // ---- changes.c

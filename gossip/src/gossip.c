@@ -92,6 +92,7 @@ static void start_timers(struct gossip *gossip) {
     gossip->digest_at_ns = gossip->now_ns + rng_below(&gossip->rng, config->digest_interval_ns);
     gossip->contact_at_ns = gossip->now_ns;
     gossip->tell_at_ns = gossip->retry_at_ns = gossip->ask_at_ns = NEVER_NS;
+    gossip->recheck_at_ns = NEVER_NS;
     gossip->next_seed = (uint32_t)rng_below(&gossip->rng, SEEDS_MAX);
     gossip->trusted_from_ns = gossip->now_ns;
     gossip->serve_at_ns = gossip->now_ns;
@@ -318,6 +319,10 @@ void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
     if (is_due(gossip, &gossip->digest_at_ns, gossip->config.digest_interval_ns)) {
         repair_random(gossip);
         members_age(gossip);
+        if (gossip->now_ns >= gossip->recheck_at_ns) {
+            gossip->recheck_at_ns = NEVER_NS;
+            merge_recheck(gossip, true);
+        }
         watch_dead(gossip);
         own_collect(gossip, gossip->config.tombstone_ns);
     }
@@ -370,7 +375,8 @@ void gossip_set_signing(struct gossip *gossip, uint64_t now_ns,
                         const struct gossip_signing *signing) {
     begin(gossip, now_ns, NULL);
     own_set_signing(gossip, signing);
-    merge_recheck(gossip);
+    merge_recheck(gossip, false);
+    gossip->recheck_at_ns = gossip->now_ns + RECHECK_NS;
     finish(gossip);
 }
 

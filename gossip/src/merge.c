@@ -335,6 +335,13 @@ void merge_quarantine(struct gossip *gossip, struct origin *origin) {
 
 // ---- keys that are gone
 
+// Whether it is likely to prove the same with another key.
+static bool has_other_key(const struct gossip *gossip, const struct origin *origin) {
+    const struct gossip_signing *signing = gossip->config.signing;
+    return signing != NULL && origin->proof_size == SIGNED_PROOF_SIZE &&
+           state_knows_host(signing, origin->name);
+}
+
 static bool is_believed(const struct gossip *gossip, const struct origin *origin) {
     struct wire_part part = {.proof = {(const char *)origin->proof, origin->proof_size}};
     memcpy(part.origin, origin->name, sizeof part.origin);
@@ -364,15 +371,16 @@ static void take_disbelieved(struct gossip *gossip, const struct gossip *base) {
     }
 }
 
-void merge_recheck(struct gossip *gossip) {
+void merge_recheck(struct gossip *gossip, bool delayed) {
     if (gossip->config.base != NULL) {
         take_disbelieved(gossip, gossip->config.base);
     }
     for (uint32_t i = 0; i <= gossip->origin_mask; i++) {
         struct origin *origin = gossip->origin_hash[i];
         for (; origin != NULL; origin = origin->hash_next) {
+            bool waits = !delayed && has_other_key(gossip, origin);
             origin->vain_count = 0;
-            if (origin != gossip->self && !is_believed(gossip, origin)) {
+            if (origin != gossip->self && !waits && !is_believed(gossip, origin)) {
                 disown(gossip, origin);
             }
         }
