@@ -33,6 +33,7 @@
 #define VOTERS_MAX 64 // kept per member; a quorum needs 3
 #define QUORUM 3
 #define PUSH_BATCH_BYTES 16384
+#define PUSH_PARTS_MAX 16 // that wait at a time: checking a proof takes time in which others wait
 #define DATA_BATCH_BYTES 65536
 #define OUTBOX_MESSAGES_MAX 65536
 #define OUTBOX_BYTES_MAX (64U << 20)
@@ -169,6 +170,13 @@ struct peer {
     uint64_t their_sum, our_sum;   // when it last told us one that differed
 };
 
+struct pending {
+    const struct origin *origin;
+    struct life life;
+    uint64_t to, has; // has: a bit for each peer that has it
+    size_t start, end;
+};
+
 struct buffer {
     uint32_t references;
     size_t size;
@@ -267,11 +275,11 @@ struct gossip {
     bool proved_duplicate, answered;
     uint64_t claimed_at_ns;
 
-    // push: parts to forward at the end of the event
+    // push: parts that the neighbours are to hear, one after the other in the batch
     struct mp_writer batch;
-    size_t batch_message, batch_list;
-    uint32_t batch_parts;
-    const char *push_except; // sender of the event; borrowed during it
+    struct pending pending[PUSH_PARTS_MAX];
+    uint32_t pending_count;
+    uint32_t pending_generation; // of the peers that the bits of `has` stand for
 
     // merge
     struct draft *drafts; // of the part that is being looked at
@@ -533,7 +541,7 @@ void own_collect(struct gossip *gossip, uint64_t age_ns); // tombstones
 // ---- push.c
 void push_receive(struct gossip *gossip, const struct wire_envelope *envelope,
                   const struct wire_section *section);
-void push_flush(struct gossip *gossip, const char *except);
+void push_flush(struct gossip *gossip);
 void push_own(struct gossip *gossip);
 
 // ---- repair.c

@@ -155,10 +155,9 @@ void gossip_close(struct gossip *gossip) {
 
 // ---- events
 
-static void begin(struct gossip *gossip, uint64_t now_ns, const char *sender) {
+static void begin(struct gossip *gossip, uint64_t now_ns) {
     store_bury(gossip);
     watch_time(gossip, now_ns);
-    gossip->push_except = sender;
     gossip->answer_version = members_version(gossip);
 }
 
@@ -172,10 +171,8 @@ static void finish(struct gossip *gossip) {
     if (gossip->overlay_dirty) {
         overlay_refresh(gossip);
     }
-    push_flush(gossip, gossip->push_except);
     push_own(gossip);
     repair_arm(gossip);
-    gossip->push_except = NULL;
     gossip->envelope = NULL;
 }
 
@@ -232,7 +229,7 @@ void gossip_receive(struct gossip *gossip, uint64_t now_ns, const char *sender, 
         gossip->stats.dropped_foreign++; // our own words, or somebody who pretends to be here
         return;
     }
-    begin(gossip, now_ns, envelope.address);
+    begin(gossip, now_ns);
     gossip->envelope = &envelope;
     if (envelope.version < gossip->answer_version) { // a newcomer that knows no other
         gossip->answer_version = envelope.version;
@@ -250,7 +247,7 @@ void gossip_receive(struct gossip *gossip, uint64_t now_ns, const char *sender, 
 }
 
 void gossip_peer_connected(struct gossip *gossip, uint64_t now_ns, const char *address) {
-    begin(gossip, now_ns, NULL);
+    begin(gossip, now_ns);
     struct peer *peer = overlay_peer(gossip, address);
     if (peer != NULL) {
         peer->lost_at_ns = 0;
@@ -261,7 +258,7 @@ void gossip_peer_connected(struct gossip *gossip, uint64_t now_ns, const char *a
 }
 
 void gossip_peer_lost(struct gossip *gossip, uint64_t now_ns, const char *address) {
-    begin(gossip, now_ns, NULL);
+    begin(gossip, now_ns);
     struct peer *peer = overlay_peer(gossip, address);
     if (peer != NULL && peer->lost_at_ns == 0) {
         peer->lost_at_ns = gossip->now_ns;
@@ -270,7 +267,7 @@ void gossip_peer_lost(struct gossip *gossip, uint64_t now_ns, const char *addres
 }
 
 void gossip_peer_behind(struct gossip *gossip, uint64_t now_ns, const char *address) {
-    begin(gossip, now_ns, NULL);
+    begin(gossip, now_ns);
     struct peer *peer = overlay_peer(gossip, address);
     if (peer != NULL) {
         peer->behind_at_ns = gossip->now_ns;
@@ -279,7 +276,7 @@ void gossip_peer_behind(struct gossip *gossip, uint64_t now_ns, const char *addr
 }
 
 void gossip_introduce(struct gossip *gossip, uint64_t now_ns, const char *address) {
-    begin(gossip, now_ns, NULL);
+    begin(gossip, now_ns);
     serve_own(gossip, address);
     finish(gossip);
 }
@@ -296,13 +293,14 @@ static bool is_due(const struct gossip *gossip, uint64_t *at_ns, uint64_t interv
 }
 
 void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
-    begin(gossip, now_ns, NULL);
+    begin(gossip, now_ns);
+    push_flush(gossip);         // nobody needs to ask for what a ping names
     gossip->votes_dirty = true; // what we hear ourselves and how old votes are count too
     own_tick(gossip);
     watch_check(gossip);
     if (is_due(gossip, &gossip->ping_at_ns, gossip->config.ping_interval_ns / PING_SLOTS)) {
         if (gossip->phase == OWN_ACTIVE || gossip->phase == OWN_LEFT) {
-            push_own(gossip); // nobody needs to ask for what a ping names
+            push_own(gossip);
             repair_ping(gossip);
         }
         overlay_refresh(gossip); // lingering ends
@@ -373,7 +371,7 @@ int gossip_delete(struct gossip *gossip, uint64_t now_ns, enum gossip_table tabl
 
 void gossip_set_signing(struct gossip *gossip, uint64_t now_ns,
                         const struct gossip_signing *signing) {
-    begin(gossip, now_ns, NULL);
+    begin(gossip, now_ns);
     own_set_signing(gossip, signing);
     merge_recheck(gossip, false);
     gossip->recheck_at_ns = gossip->now_ns + RECHECK_NS;
@@ -381,7 +379,7 @@ void gossip_set_signing(struct gossip *gossip, uint64_t now_ns,
 }
 
 void gossip_leave(struct gossip *gossip, uint64_t now_ns) {
-    begin(gossip, now_ns, NULL);
+    begin(gossip, now_ns);
     if (gossip->phase == OWN_ACTIVE) {
         (void)own_write_self(gossip, true); // replaces a record: only memory can lack
         gossip->phase = OWN_LEFT;

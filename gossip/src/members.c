@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EVALUATE_ROUNDS 4
+
 bool member_is_live(const struct origin *origin) {
     return origin->member && (origin->state == GOSSIP_ALIVE || origin->state == GOSSIP_SUSPECT);
 }
@@ -352,11 +354,7 @@ static void evaluate(struct gossip *gossip, struct origin *origin) {
     }
 }
 
-void members_evaluate_all(struct gossip *gossip) {
-    if (!gossip->votes_dirty) { // most messages leave the votes as they are
-        return;
-    }
-    gossip->votes_dirty = false;
+static void evaluate_voted(struct gossip *gossip) {
     for (uint32_t i = 0; i < gossip->voted_count;) {
         struct origin *origin = gossip->voted[i];
         if (origin != gossip->self && member_is_live(origin)) {
@@ -368,6 +366,16 @@ void members_evaluate_all(struct gossip *gossip) {
         } else {
             i++;
         }
+    }
+}
+
+void members_evaluate_all(struct gossip *gossip) {
+    // Most messages leave the votes as they are. A state that changes may change who else has a
+    // quorum, so the order in which members are looked at must not matter; what a few rounds do not
+    // settle is looked at with the next event.
+    for (int round = 0; gossip->votes_dirty && round < EVALUATE_ROUNDS; round++) {
+        gossip->votes_dirty = false;
+        evaluate_voted(gossip);
     }
 }
 

@@ -1,40 +1,113 @@
 // SPDX-License-Identifier: Apache-2.0
-// Eager push: what is new goes at once to all neighbours but the sender. A part is forwarded as it
-// came, once it was merged whole, so that its proof stays true on its way; own writes go out as one
-// part, with one signature, whenever the carrier asks for messages.
+// Eager push: what is new goes at once to all neighbours that do not have it yet. A part is
+// forwarded as it came, once it was merged whole, so that its proof stays true on its way; own
+// writes go out as one part, with one signature.
+//
+// Parts wait until the carrier asks for messages, that is, until it has given us all that had
+// arrived. On a busy host several neighbours' copies have arrived by then, and who sent one is not
+// told again: under load a flood costs less, not more.
 #include "core.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-void push_flush(struct gossip *gossip, const char *except) {
-    if (gossip->batch_parts == 0) {
-        return;
+static uint64_t bit(uint32_t index) {
+    return UINT64_C(1) << index;
+}
+
+// Those of the waiting parts that the peer lacks.
+static uint64_t lacking(const struct gossip *gossip, uint32_t peer) {
+    bool same_peers = gossip->pending_generation == gossip->peer_generation;
+    uint64_t parts = 0;
+    for (uint32_t i = 0; i < gossip->pending_count; i++) {
+        bool has = same_peers && (gossip->pending[i].has & bit(peer)) != 0;
+        parts |= has ? 0 : bit(i);
     }
-    wire_close_list(&gossip->batch, gossip->batch_list, gossip->batch_parts);
-    wire_close_message(&gossip->batch, gossip->batch_message, 1);
-    gossip->batch_parts = 0;
-    struct buffer *buffer = buffer_take(&gossip->batch);
+    return parts;
+}
+
+static struct buffer *make_push(struct gossip *gossip, uint64_t parts) {
+    struct mp_writer writer;
+    size_t message;
+    uint32_t count = 0;
+    outbox_open_in(gossip, members_version(gossip), &writer, &message);
+    size_t list = wire_open_list(&writer, SECTION_PUSH);
+    for (uint32_t i = 0; i < gossip->pending_count; i++) {
+        const struct pending *pending = &gossip->pending[i];
+        if ((parts & bit(i)) != 0) {
+            mp_write_raw(&writer, gossip->batch.bytes + pending->start,
+                         pending->end - pending->start);
+            count++;
+        }
+    }
+    wire_close_list(&writer, list, count);
+    wire_close_message(&writer, message, 1);
+    return buffer_take(&writer);
+}
+
+// One message for all that lack the same parts.
+static void send_alike(struct gossip *gossip, uint64_t parts, uint64_t *waiting) {
+    struct buffer *buffer = parts == 0 ? NULL : make_push(gossip, parts);
     for (uint32_t i = 0; i < gossip->peer_count; i++) {
-        const struct peer *peer = &gossip->peers[i];
-        if (peer->behind_at_ns == 0 && (except == NULL || strcmp(peer->address, except) != 0)) {
-            outbox_add(gossip, peer->address, buffer);
+        if ((*waiting & bit(i)) != 0 && lacking(gossip, i) == parts) {
+            *waiting &= ~bit(i);
+            outbox_add(gossip, gossip->peers[i].address, buffer);
         }
     }
     buffer_release(buffer);
 }
 
-// Opens a part; its records follow.
-static size_t open_part(struct gossip *gossip, const struct wire_part *part) {
-    if (gossip->batch_parts > 0 && gossip->batch.size >= PUSH_BATCH_BYTES) {
-        push_flush(gossip, gossip->push_except);
+void push_flush(struct gossip *gossip) {
+    uint64_t waiting = 0;
+    if (gossip->pending_count == 0) {
+        return;
     }
-    if (gossip->batch_parts++ == 0) {
-        free(gossip->batch.bytes);
-        outbox_open_in(gossip, members_version(gossip), &gossip->batch, &gossip->batch_message);
-        gossip->batch_list = wire_open_list(&gossip->batch, SECTION_PUSH);
+    for (uint32_t i = 0; i < gossip->peer_count && !gossip->batch.failed; i++) {
+        waiting |= gossip->peers[i].behind_at_ns == 0 ? bit(i) : 0;
     }
+    for (uint32_t i = 0; i < gossip->peer_count; i++) {
+        if ((waiting & bit(i)) != 0) {
+            send_alike(gossip, lacking(gossip, i), &waiting);
+        }
+    }
+    gossip->pending_count = 0;
+    free(gossip->batch.bytes);
+    mp_write_growing(&gossip->batch);
+}
+
+// Opens a part that waits; its records follow, then close_part.
+static size_t open_part(struct gossip *gossip, const struct origin *origin,
+                        const struct wire_part *part) {
+    bool full = gossip->pending_count == PUSH_PARTS_MAX || gossip->batch.size >= PUSH_BATCH_BYTES;
+    if (full || gossip->pending_generation != gossip->peer_generation) {
+        push_flush(gossip);
+    }
+    gossip->pending_generation = gossip->peer_generation;
+    gossip->pending[gossip->pending_count] =
+        (struct pending){.origin = origin, .life = part->life, .to = part->to};
+    gossip->pending[gossip->pending_count].start = gossip->batch.size;
     return wire_open_part(&gossip->batch, part);
+}
+
+static void close_part(struct gossip *gossip, size_t records, uint32_t count) {
+    mp_array_close(&gossip->batch, records, count);
+    gossip->pending[gossip->pending_count++].end = gossip->batch.size;
+}
+
+// The sender has what it sent: none of it needs to go back.
+static void note_sender(struct gossip *gossip, const struct origin *origin,
+                        const struct wire_envelope *envelope, const struct wire_part *part) {
+    const struct peer *peer = overlay_peer(gossip, envelope->address);
+    if (peer == NULL || gossip->pending_generation != gossip->peer_generation) {
+        return;
+    }
+    for (uint32_t i = 0; i < gossip->pending_count; i++) {
+        struct pending *pending = &gossip->pending[i];
+        if (pending->origin == origin && life_compare(pending->life, part->life) == 0 &&
+            pending->to <= part->to) {
+            pending->has |= bit((uint32_t)(peer - gossip->peers));
+        }
+    }
 }
 
 // ---- forwarding
@@ -64,17 +137,18 @@ static void spend_rate(struct origin *origin, const struct wire_part *part) {
 }
 
 // As it came: what its proof does not cover (elements that we do not know) is left out.
-static void forward(struct gossip *gossip, const struct wire_part *part) {
+static void forward(struct gossip *gossip, const struct origin *origin,
+                    const struct wire_part *part) {
     struct wire_part head = *part;
     struct mp_reader reader = part->records;
     head.hop = part->hop < HOPS_MAX ? part->hop + 1 : HOPS_MAX;
-    size_t records = open_part(gossip, &head);
+    size_t records = open_part(gossip, origin, &head);
     for (uint32_t i = 0; i < part->record_count; i++) {
         struct wire_record record;
         wire_next_record(&reader, &record);
         wire_write_record(&gossip->batch, &record);
     }
-    mp_array_close(&gossip->batch, records, part->record_count);
+    close_part(gossip, records, part->record_count);
 }
 
 static void receive_own(struct gossip *gossip, const struct wire_envelope *envelope,
@@ -102,8 +176,11 @@ static void receive_part(struct gossip *gossip, const struct wire_envelope *enve
     enum merge_result result = merge_part(gossip, origin, part);
     if (result == MERGE_NEW) {
         spend_rate(origin, part);
-        forward(gossip, part);
+        forward(gossip, origin, part);
+        note_sender(gossip, origin, envelope, part);
         repair_mark(gossip, origin);
+    } else if (result == MERGE_DUPLICATE) {
+        note_sender(gossip, origin, envelope, part);
     } else if (result == MERGE_GAP) {
         repair_note(gossip, origin, part->life, part->to);
         repair_want(gossip, origin, envelope->address);
@@ -135,9 +212,9 @@ void push_own(struct gossip *gossip) {
                              .to = gossip->next_seq,
                              .proof = {(const char *)self->proof, self->proof_size}};
     memcpy(part.origin, self->name, sizeof part.origin);
-    size_t records = open_part(gossip, &part);
+    size_t records = open_part(gossip, self, &part);
     uint32_t count = store_write(&gossip->batch, self, part.from);
-    mp_array_close(&gossip->batch, records, count);
+    close_part(gossip, records, count);
     gossip->pushed_seq = part.to;
-    push_flush(gossip, NULL);
+    push_flush(gossip);
 }

@@ -18,6 +18,7 @@ from bench_gossip_common import (MS, S, Skip, cpu_ns, host_address, now_ns, perc
 SPINES = 8
 PORT = 7946
 GAP_S = 0.1  # from one event to the next
+CABLES_A_TURN = 8
 JOIN_WAIT_S = 60
 SETTLE_S = 3.0  # after a mass start: connections of joining go idle and are closed
 
@@ -154,22 +155,30 @@ probe: {{interval_ms: 60000, loss_threshold: 100}}
     # ---- link events
 
     def cable(self, number):
-        """Two events a cable, a drain and an undrain; all cables in turn."""
-        cable = number // 2 % (self.leaves * SPINES)
-        return cable // SPINES, cable % SPINES
+        """A few cables are drained one after the other, then undrained: so that no agent, however late, meets both
+        orders of a cable at once and has no event to note. Returns leaf, spine and whether it is a drain."""
+        turn, place = divmod(number, 2 * CABLES_A_TURN)
+        cable = (turn * CABLES_A_TURN + place % CABLES_A_TURN) % (self.leaves * SPINES)
+        return cable // SPINES, cable % SPINES, place < CABLES_A_TURN
 
-    def play(self, first, end, origins, gap_s=GAP_S):
-        """Gives the orders; returns what to look for: {(kind, link): [instants of the orders, in turn]}, and who gave
+    def drain(self, origin, leaf, spine, active):
+        ask(self.socket(origin), "drain", name=f"leaf{leaf}-spine{spine}", kind="link", active=active, force=True)
+
+    def play(self, count, origins, gap_s=GAP_S):
+        """Gives the orders, and at the end takes back what is still drained; returns what to look for: {(kind, link): [instants of the orders, in turn]}, and who gave
         which."""
         orders = []
-        for number in range(first, end):
-            leaf, spine = self.cable(number)
-            active = number % 2 == 0
+        drained = {}
+        for number in range(count):
+            leaf, spine, active = self.cable(number)
             given_ns = now_ns()
-            origin = origins[number // 2 % len(origins)]
-            ask(self.socket(origin), "drain", name=f"leaf{leaf}-spine{spine}", kind="link", active=active, force=True)
+            origin = origins[number % len(origins)]
+            self.drain(origin, leaf, spine, active)
+            drained[(leaf, spine)] = active
             orders.append(("drained" if active else "undrained", f"leaf{leaf}>spine{spine}", given_ns, origin))
             time.sleep(max(0.0, gap_s - (now_ns() - given_ns) / S))
+        for leaf, spine in [cable for cable, active in drained.items() if active]:
+            self.drain(origins[0], leaf, spine, False)
         return orders
 
     def arrivals(self, host, orders):
@@ -187,17 +196,27 @@ probe: {{interval_ms: 60000, loss_threshold: 100}}
             result.append(found.pop(0) if found and found[0] >= given_ns else None)
         return result
 
+    def noted(self, orders):
+        """When the origin of each order noted it."""
+        noted_ns = [None] * len(orders)
+        for origin in {order[3] for order in orders}:
+            for number, at_ns in enumerate(self.arrivals(origin, orders)):
+                noted_ns[number] = at_ns if orders[number][3] == origin else noted_ns[number]
+        return noted_ns
+
     def collect(self, orders, observers):
-        """Last agent's and every agent's time for each order, and how many never knew."""
+        """Last agent's and every agent's time for each order since its origin noted it (as the other rows measure:
+        what it takes to give an order is not gossip's), and how many never knew."""
         last_ns, host_ns, missing = [0] * len(orders), [], 0
+        noted_ns = self.noted(orders)
         for host in observers:
             for number, at_ns in enumerate(self.arrivals(host, orders)):
                 if host == orders[number][3]:
                     continue
-                if at_ns is None:
+                if at_ns is None or noted_ns[number] is None:
                     missing += 1
                     continue
-                took_ns = at_ns - orders[number][2]
+                took_ns = max(0, at_ns - noted_ns[number])
                 host_ns.append(took_ns)
                 last_ns[number] = max(last_ns[number], took_ns)
         return last_ns, host_ns, missing
@@ -208,7 +227,7 @@ probe: {{interval_ms: 60000, loss_threshold: 100}}
         idle_start, idle_start_ns = sum(self.cpu_ns()), now_ns()
         time.sleep(2.0)
         idle_end, start_ns = sum(self.cpu_ns()), now_ns()
-        orders = self.play(first, end, everyone)
+        orders = self.play(end - first, everyone)
         time.sleep(0.5)
         used, played_ns = sum(self.cpu_ns()) - idle_end, now_ns() - start_ns
         idle = (idle_end - idle_start) / (start_ns - idle_start_ns)
@@ -271,11 +290,11 @@ probe: {{interval_ms: 60000, loss_threshold: 100}}
         """SIGSTOP for a while: the others' times before and meanwhile, memory, and the way back."""
         others = [host for host in range(self.hosts) if host != victim]
         count = int(seconds / GAP_S / 2)
-        before = self.collect(self.play(0, count, others), others)
+        before = self.collect(self.play(count, others), others)
         memory = [resident_bytes(self.processes[host].pid) for host in others]
         os.kill(self.processes[victim].pid, signal.SIGSTOP)
         stopped_ns = now_ns()
-        orders = self.play(count - count % 2, 2 * count - count % 2, others)
+        orders = self.play(count, others)
         during = self.collect(orders, others)
         time.sleep(max(0.0, seconds - (now_ns() - stopped_ns) / S))
         growth = max(resident_bytes(self.processes[host].pid) - m for host, m in zip(others, memory))

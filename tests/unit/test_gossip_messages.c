@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rule of merging, asking and answering, and when a neighbour counts as silent.
+#include "core.h"
 #include "gossip_forge.h"
 
 // ---- merging
@@ -292,6 +293,57 @@ static uint32_t sent_to_x(enum section_kind kind, struct mp_reader *items) {
     return count;
 }
 
+// x's copy of the part that was delivered last.
+static void receive_from_x(void) {
+    sender_name = "x";
+    sender_address = "mem://x";
+    sender_life = (struct life){1, 9};
+    finish_message();
+    receive();
+    sender_name = "y";
+    sender_address = "mem://y";
+    sender_life = (struct life){1, 5};
+}
+
+static void deliver_next(uint64_t seq, const char *text) {
+    begin(SECTION_PUSH, 1, 0, seq - 1, seq);
+    add_text(seq, "k", text);
+    deliver();
+}
+
+static void who_sent_a_copy_before_it_was_told_is_not_told(void **state) {
+    (void)state;
+    struct mp_reader parts;
+    struct wire_part part;
+    introduce(); // x is a neighbour
+    (void)sent_to_x(SECTION_PUSH, &parts);
+    deliver_next(3, "both have it");
+    receive_from_x();
+    deliver_next(4, "x lacks it");
+    assert_int_equal(sent_to_x(SECTION_PUSH, &parts), 1);
+    wire_next_part(&parts, &part);
+    assert_int_equal(part.to, 4);
+    deliver_next(5, "both have it");
+    receive_from_x();
+    assert_int_equal(sent_to_x(SECTION_PUSH, &parts), 0);
+    deliver_next(6, "two at a time");
+    deliver_next(7, "are one message");
+    assert_int_equal(sent_to_x(SECTION_PUSH, &parts), 2);
+}
+
+static void parts_wait_for_the_carrier_but_not_in_any_number(void **state) {
+    (void)state;
+    struct mp_reader parts;
+    introduce();
+    (void)sent_to_x(SECTION_PUSH, &parts);
+    for (uint64_t i = 0; i < PUSH_PARTS_MAX + 1; i++) {
+        deliver_next(3 + i, "more");
+    }
+    receive_from_x(); // too late for those that went out to make room
+    assert_int_equal(sent_to_x(SECTION_PUSH, &parts), PUSH_PARTS_MAX);
+    assert_int_equal(sent_to_x(SECTION_PUSH, &parts), 0);
+}
+
 static bool suspects_x(void) {
     size_t size;
     return gossip_find(core, "me", GOSSIP_TABLE_CORE, CORE_SUSPECT "x", &size) != NULL;
@@ -398,6 +450,8 @@ int main(void) {
         TEST(a_quarantined_life_stays_away_and_a_later_one_comes_back),
         TEST(a_deletion_is_reported_without_a_value),
         TEST(a_part_is_passed_on_as_it_came_and_only_when_it_was_new),
+        TEST(who_sent_a_copy_before_it_was_told_is_not_told),
+        TEST(parts_wait_for_the_carrier_but_not_in_any_number),
         TEST(a_silent_neighbour_is_suspected_at_480_ms_and_not_before),
         TEST(who_was_not_scheduled_suspects_nobody),
         TEST(what_is_missing_is_asked_for_again),
