@@ -60,6 +60,7 @@
 #define VAIN_MAX 6    // answers that no key of ours proves: each doubles the wait
 #define ACCUSE_AGAIN_NS (50 * NS_PER_MS)
 #define TELL_NS (50 * NS_PER_MS) // what was repaired is told to the neighbours after that
+#define LOAD_SLOTS 2             // loads are told in every second one
 #define PING_SLOTS 4             // of a ping interval: a neighbour has one of them
 #define RETRY_NS (50 * NS_PER_MS)
 #define PARTNER_ROUNDS 8             // digest intervals with the same member that is no neighbour

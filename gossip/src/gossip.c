@@ -305,7 +305,9 @@ void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
         }
         overlay_refresh(gossip); // lingering ends
         island_watch(gossip);
-        load_tell(gossip);
+        if (gossip->slot % LOAD_SLOTS == 0) {
+            load_tell(gossip);
+        }
     }
     island_ask(gossip);
     repair_tell(gossip);

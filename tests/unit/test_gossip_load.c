@@ -76,7 +76,7 @@ static void what_waits_is_replaced_by_newer(void **state) {
         bed_put(0, value);
     }
     uint64_t before = fleet.load_bytes[0];
-    bed_run(150 * NS_PER_MS);
+    bed_run(250 * NS_PER_MS);
     assert_in_range(fleet.load_bytes[0] - before, 1, 4 * 200); // one to each partner
     bed_run(NS_PER_S);
     assert_int_equal(bed_holders(0, 100), 19);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How busy hosts are: our own load, told once a second to those who share our rack or a job with
-// us, and what they say of theirs. People read it; no route ever depends on it, for it is unsigned
-// and what is lost stays lost.
+// How busy hosts are: our own load, told to those who share our rack or a job with us, once a
+// second while it changes, and what they say of theirs. People read it; no route ever depends on
+// it, for it is unsigned and what is lost stays lost.
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,8 @@
 #include "state.h"
 
 #define LOAD_FORGET_NS (10 * NS_PER_S) // what is older says nothing any more
+#define LOAD_AGAIN_NS (4 * NS_PER_S)   // what stays as it was is told that often
+#define LOAD_NEWS_SHARE 8              // an eighth more or less is worth telling
 #define JOB_SCOPES_MAX (GOSSIP_SCOPES_MAX - 1)
 #define SCOPE_NAME_SIZE (JOB_NAME_SIZE + NAME_SIZE)
 
@@ -127,6 +129,31 @@ static uint32_t own_flow_count(const struct engine *engine) {
     return count;
 }
 
+static bool is_much_the_same(uint64_t a, uint64_t b) {
+    uint64_t more = a > b ? a : b;
+    return more - (a > b ? b : a) <= more / LOAD_NEWS_SHARE;
+}
+
+static bool is_news(const struct host_load *told, const struct host_load *now) {
+    return !is_much_the_same(told->sent_bps, now->sent_bps) ||
+           told->flow_count != now->flow_count || !is_much_the_same(told->ecn_ppm, now->ecn_ppm);
+}
+
+static void tell_own(struct engine *engine, const struct host_load *load) {
+    uint8_t bytes[GOSSIP_LOAD_SIZE];
+    bool again =
+        engine->load_told_at_ns == 0 || engine->now_ns - engine->load_told_at_ns >= LOAD_AGAIN_NS;
+    if (!again && !is_news(&engine->load_told, load)) {
+        return;
+    }
+    ssize_t size = host_load_encode(load, bytes, sizeof bytes);
+    assert(size > 0);
+    if (gossip_put_load(engine->gossip, engine->now_ns, bytes, (size_t)size) == 0) {
+        engine->load_told = *load;
+        engine->load_told_at_ns = engine->now_ns;
+    } // else it is tried again in a second
+}
+
 void loads_measure(struct engine *engine) {
     struct load_meter *meter = &engine->load_meter;
     double seconds = (double)(engine->now_ns - meter->since_ns) / (double)NS_PER_S;
@@ -143,11 +170,7 @@ void loads_measure(struct engine *engine) {
     struct host_view *self = &engine->hosts[engine->self.i];
     self->load = load;
     self->load_at_ns = engine->now_ns;
-    uint8_t bytes[GOSSIP_LOAD_SIZE];
-    ssize_t size = host_load_encode(&load, bytes, sizeof bytes);
-    assert(size > 0);
-    // What cannot be told now is told in a second.
-    (void)gossip_put_load(engine->gossip, engine->now_ns, bytes, (size_t)size);
+    tell_own(engine, &load);
 }
 
 void loads_tell(struct engine *engine) {

@@ -212,6 +212,8 @@ struct engine {
     struct router router;
     struct told_link *told; // by directed link
     struct load_meter load_meter;
+    struct host_load load_told;
+    uint64_t load_told_at_ns; // 0: never
 
     // What a stage left for the next to redo.
     bool hosts_changed, evidence_changed, orders_changed, jobs_changed; // -> judge
