@@ -156,11 +156,13 @@ static void limit(struct engine *engine, link_id link) {
     }
 }
 
-static void believe(struct engine *engine) {
+// Returns whether other links are down than before: probes keep off those.
+static bool believe(struct engine *engine) {
+    bool outages_changed = false;
     uint32_t link_count = fabric_link_count(engine->fabric);
     struct link_belief *before = malloc(link_count * sizeof *before);
     if (before == NULL) {
-        return; // in doubt the old beliefs stay
+        return false; // in doubt the old beliefs stay
     }
     memcpy(before, engine->beliefs, link_count * sizeof *before);
     apply_orders(engine);
@@ -178,8 +180,10 @@ static void believe(struct engine *engine) {
             engine->beliefs_changed = engine->rates_changed = true;
             note_belief(engine, (link_id){i}, &before[i]);
         }
+        outages_changed = outages_changed || before[i].down != engine->beliefs[i].down;
     }
     free(before);
+    return outages_changed;
 }
 
 void judge(struct engine *engine) {
@@ -197,15 +201,15 @@ void judge(struct engine *engine) {
         jobs_bind(engine);
         engine->plans_stale = engine->beliefs_changed = true;
     }
-    bool avoid_changed = engine->own_verdict_changed;
+    bool loops_stale = engine->own_verdict_changed || hosts_changed;
     if (hosts_changed) {
         elect(engine);
         engine->beliefs_changed = true; // who is decap-ready
     }
     if (hosts_changed || engine->evidence_changed || engine->orders_changed) {
-        believe(engine);
+        loops_stale = believe(engine) || loops_stale;
     }
-    if (engine->beliefs_changed || avoid_changed) {
+    if (loops_stale) {
         set_targets(engine);
     }
     engine->hosts_changed = engine->evidence_changed = engine->orders_changed = false;
