@@ -33,7 +33,8 @@
 #define VOTERS_MAX 64 // kept per member; a quorum needs 3
 #define QUORUM 3
 #define PUSH_BATCH_BYTES 16384
-#define PUSH_PARTS_MAX 16 // that wait at a time: checking a proof takes time in which others wait
+#define NEWCOMERS_A_SLOT 4 // are passed on at once; more, when a fleet starts, go on together
+#define PUSH_PARTS_MAX 16  // that wait at a time: checking a proof takes time in which others wait
 #define DATA_BATCH_BYTES 65536
 #define OUTBOX_MESSAGES_MAX 65536
 #define OUTBOX_BYTES_MAX (64U << 20)
@@ -281,6 +282,8 @@ struct gossip {
     struct pending pending[PUSH_PARTS_MAX];
     uint32_t pending_count;
     uint32_t pending_generation; // of the peers that the bits of `has` stand for
+    bool pending_urgent;         // else they wait for the next ping slot, or for company
+    uint32_t newcomers;          // in this ping slot
 
     // merge
     struct draft *drafts; // of the part that is being looked at
@@ -543,6 +546,7 @@ void own_collect(struct gossip *gossip, uint64_t age_ns); // tombstones
 void push_receive(struct gossip *gossip, const struct wire_envelope *envelope,
                   const struct wire_section *section);
 void push_flush(struct gossip *gossip);
+void push_urgent(struct gossip *gossip); // the carrier asks for messages
 void push_own(struct gossip *gossip);
 
 // ---- repair.c

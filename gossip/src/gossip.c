@@ -304,6 +304,7 @@ void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
             repair_ping(gossip);
         }
         overlay_refresh(gossip); // lingering ends
+        gossip->newcomers = 0;
         island_watch(gossip);
         if (gossip->slot % LOAD_SLOTS == 0) {
             load_tell(gossip);

@@ -112,7 +112,7 @@ bool gossip_take_message(struct gossip *gossip, struct gossip_message *out) {
     buffer_release(gossip->taken.buffer);
     gossip->taken.buffer = NULL;
     push_own(gossip);
-    push_flush(gossip);
+    push_urgent(gossip);
     bool droppable = gossip->out_count == 0;
     if (droppable && !take_droppable(gossip)) {
         return false;

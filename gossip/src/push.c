@@ -5,7 +5,8 @@
 //
 // Parts wait until the carrier asks for messages, that is, until it has given us all that had
 // arrived. On a busy host several neighbours' copies have arrived by then, and who sent one is not
-// told again: under load a flood costs less, not more.
+// told again: under load a flood costs less, not more. States of newcomers, when many come at once,
+// wait for the next ping slot: the start of a fleet is not the moment to be eager.
 #include "core.h"
 
 #include <stdlib.h>
@@ -15,13 +16,20 @@ static uint64_t bit(uint32_t index) {
     return UINT64_C(1) << index;
 }
 
+// The bits stand for other peers now: who has what is not known any more.
+static void follow_peers(struct gossip *gossip) {
+    for (uint32_t i = 0;
+         gossip->pending_generation != gossip->peer_generation && i < gossip->pending_count; i++) {
+        gossip->pending[i].has = 0;
+    }
+    gossip->pending_generation = gossip->peer_generation;
+}
+
 // Those of the waiting parts that the peer lacks.
 static uint64_t lacking(const struct gossip *gossip, uint32_t peer) {
-    bool same_peers = gossip->pending_generation == gossip->peer_generation;
     uint64_t parts = 0;
     for (uint32_t i = 0; i < gossip->pending_count; i++) {
-        bool has = same_peers && (gossip->pending[i].has & bit(peer)) != 0;
-        parts |= has ? 0 : bit(i);
+        parts |= (gossip->pending[i].has & bit(peer)) != 0 ? 0 : bit(i);
     }
     return parts;
 }
@@ -62,6 +70,7 @@ void push_flush(struct gossip *gossip) {
     if (gossip->pending_count == 0) {
         return;
     }
+    follow_peers(gossip);
     for (uint32_t i = 0; i < gossip->peer_count && !gossip->batch.failed; i++) {
         waiting |= gossip->peers[i].behind_at_ns == 0 ? bit(i) : 0;
     }
@@ -71,21 +80,28 @@ void push_flush(struct gossip *gossip) {
         }
     }
     gossip->pending_count = 0;
+    gossip->pending_urgent = false;
     free(gossip->batch.bytes);
     mp_write_growing(&gossip->batch);
+}
+
+void push_urgent(struct gossip *gossip) {
+    if (gossip->pending_urgent) {
+        push_flush(gossip);
+    }
 }
 
 // Opens a part that waits; its records follow, then close_part.
 static size_t open_part(struct gossip *gossip, const struct origin *origin,
                         const struct wire_part *part) {
-    bool full = gossip->pending_count == PUSH_PARTS_MAX || gossip->batch.size >= PUSH_BATCH_BYTES;
-    if (full || gossip->pending_generation != gossip->peer_generation) {
+    if (gossip->pending_count == PUSH_PARTS_MAX || gossip->batch.size >= PUSH_BATCH_BYTES) {
         push_flush(gossip);
     }
-    gossip->pending_generation = gossip->peer_generation;
-    gossip->pending[gossip->pending_count] =
-        (struct pending){.origin = origin, .life = part->life, .to = part->to};
-    gossip->pending[gossip->pending_count].start = gossip->batch.size;
+    follow_peers(gossip);
+    gossip->pending[gossip->pending_count] = (struct pending){.origin = origin,
+                                                              .life = part->life,
+                                                              .to = part->to,
+                                                              .start = gossip->batch.size};
     return wire_open_part(&gossip->batch, part);
 }
 
@@ -98,10 +114,8 @@ static void close_part(struct gossip *gossip, size_t records, uint32_t count) {
 static void note_sender(struct gossip *gossip, const struct origin *origin,
                         const struct wire_envelope *envelope, const struct wire_part *part) {
     const struct peer *peer = overlay_peer(gossip, envelope->address);
-    if (peer == NULL || gossip->pending_generation != gossip->peer_generation) {
-        return;
-    }
-    for (uint32_t i = 0; i < gossip->pending_count; i++) {
+    follow_peers(gossip);
+    for (uint32_t i = 0; i < gossip->pending_count && peer != NULL; i++) {
         struct pending *pending = &gossip->pending[i];
         if (pending->origin == origin && life_compare(pending->life, part->life) == 0 &&
             pending->to <= part->to) {
@@ -173,10 +187,13 @@ static void receive_part(struct gossip *gossip, const struct wire_envelope *enve
         gossip->stats.dropped_quota++;
         return;
     }
+    bool newcomer = origin->life.incarnation == 0;
     enum merge_result result = merge_part(gossip, origin, part);
     if (result == MERGE_NEW) {
         spend_rate(origin, part);
         forward(gossip, origin, part);
+        bool urgent = !newcomer || gossip->newcomers++ < NEWCOMERS_A_SLOT;
+        gossip->pending_urgent = gossip->pending_urgent || urgent;
         note_sender(gossip, origin, envelope, part);
         repair_mark(gossip, origin);
     } else if (result == MERGE_DUPLICATE) {

@@ -344,6 +344,40 @@ static void parts_wait_for_the_carrier_but_not_in_any_number(void **state) {
     assert_int_equal(sent_to_x(SECTION_PUSH, &parts), 0);
 }
 
+static void deliver_newcomer(char last) {
+    char address[] = "mem://new?";
+    address[sizeof address - 2] = last;
+    begin(SECTION_PUSH, 1, 0, 0, 1);
+    memcpy(part_head.origin, address + strlen("mem://"), sizeof "new?");
+    add_self_of(1, address, false, GOSSIP_PROTOCOL_MIN, GOSSIP_PROTOCOL_VERSION);
+    deliver();
+}
+
+static void many_newcomers_wait_for_the_next_ping_and_go_with_what_is_urgent(void **state) {
+    (void)state;
+    struct mp_reader parts;
+    introduce(); // x is a newcomer too
+    (void)sent_to_x(SECTION_PUSH, &parts);
+    for (char i = 1; i < NEWCOMERS_A_SLOT; i++) {
+        deliver_newcomer((char)('a' + i));
+        assert_int_equal(sent_to_x(SECTION_PUSH, &parts), 1);
+    }
+    deliver_newcomer('x');
+    deliver_newcomer('y');
+    assert_int_equal(sent_to_x(SECTION_PUSH, &parts), 0);
+    run_ticks(100 * NS_PER_MS);
+    assert_int_equal(sent_to_x(SECTION_PUSH, &parts), 2);
+    for (char i = 0; i < NEWCOMERS_A_SLOT + 1; i++) {
+        (void)sent_to_x(SECTION_PUSH, &parts);
+        deliver_newcomer((char)('A' + i));
+    }
+    book_count = 0; // what x had said before
+    begin(SECTION_PUSH, 2, 0, 0, 1);
+    add_self(1, false);
+    deliver();
+    assert_int_equal(sent_to_x(SECTION_PUSH, &parts), 2);
+}
+
 static bool suspects_x(void) {
     size_t size;
     return gossip_find(core, "me", GOSSIP_TABLE_CORE, CORE_SUSPECT "x", &size) != NULL;
@@ -452,6 +486,7 @@ int main(void) {
         TEST(a_part_is_passed_on_as_it_came_and_only_when_it_was_new),
         TEST(who_sent_a_copy_before_it_was_told_is_not_told),
         TEST(parts_wait_for_the_carrier_but_not_in_any_number),
+        TEST(many_newcomers_wait_for_the_next_ping_and_go_with_what_is_urgent),
         TEST(a_silent_neighbour_is_suspected_at_480_ms_and_not_before),
         TEST(who_was_not_scheduled_suspects_nobody),
         TEST(what_is_missing_is_asked_for_again),
