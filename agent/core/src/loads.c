@@ -13,6 +13,7 @@
 #define LOAD_FORGET_NS (10 * NS_PER_S) // what is older says nothing any more
 #define LOAD_AGAIN_NS (4 * NS_PER_S)   // what stays as it was is told that often
 #define LOAD_NEWS_SHARE 8              // an eighth more or less is worth telling
+#define LOAD_TIMES 3                   // it is told, for what is lost stays lost
 #define JOB_SCOPES_MAX (GOSSIP_SCOPES_MAX - 1)
 #define SCOPE_NAME_SIZE (JOB_NAME_SIZE + NAME_SIZE)
 
@@ -103,6 +104,7 @@ static void set_scopes(struct engine *engine) {
     }
     if (gossip_set_scopes(engine->gossip, engine->now_ns, scopes.scopes, scopes.count) == 0) {
         engine->scopes_stale = false;
+        engine->load_told_times = 0; // to others than before
     }
     for (uint32_t i = 0; i < scopes.count; i++) {
         free((void *)scopes.scopes[i].hosts);
@@ -151,6 +153,7 @@ static void tell_own(struct engine *engine, const struct host_load *load) {
     if (gossip_put_load(engine->gossip, engine->now_ns, bytes, (size_t)size) == 0) {
         engine->load_told = *load;
         engine->load_told_at_ns = engine->now_ns;
+        engine->load_told_times++;
     } // else it is tried again in a second
 }
 

@@ -213,7 +213,8 @@ struct engine {
     struct told_link *told; // by directed link
     struct load_meter load_meter;
     struct host_load load_told;
-    uint64_t load_told_at_ns; // 0: never
+    uint64_t load_told_at_ns;
+    uint32_t load_told_times; // since it or the scopes changed
 
     // What a stage left for the next to redo.
     bool hosts_changed, evidence_changed, orders_changed, jobs_changed; // -> judge
