@@ -15,7 +15,8 @@
 #define DELAY_MIN_NS (20 * NS_PER_US)
 #define DELAY_SPREAD_NS (200 * NS_PER_US)
 
-static void fault(struct twins *twins, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static void fault(struct twins *twins, const char *format,
+                                                        ...) {
     va_list arguments;
     if (twins->fault[0] == '\0') { // the first one tells
         va_start(arguments, format);
