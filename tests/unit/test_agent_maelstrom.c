@@ -170,8 +170,8 @@ static void a_wrong_init_is_malformed(void **state) {
         "{\"type\":\"init\",\"msg_id\":1,\"node_id\":\"n0\",\"node_ids\":[]}",
         "{\"type\":\"init\",\"msg_id\":1,\"node_id\":\"n0\",\"node_ids\":[\"n1\"]}",
         "{\"type\":\"init\",\"msg_id\":1,\"node_id\":\"n0\",\"node_ids\":[\"n0\",7]}",
-        "{\"type\":\"init\",\"msg_id\":1,\"node_id\":\"n0\",\"node_ids\":[\"n0\","
-        "\"a-name-that-is-longer-than-31-bytes\"]}",
+        ("{\"type\":\"init\",\"msg_id\":1,\"node_id\":\"n0\",\"node_ids\":[\"n0\","
+         "\"a-name-that-is-longer-than-31-bytes\"]}"),
         "{\"type\":\"init\",\"msg_id\":1,\"node_id\":\"\\u0007\",\"node_ids\":[\"\\u0007\"]}",
     };
     struct bed *bed = *state;
@@ -230,8 +230,9 @@ static void what_is_no_request_is_logged_and_not_answered(void **state) {
         "{\"dest\":\"n0\",\"body\":{\"type\":\"read\",\"msg_id\":1}}",
         "{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{\"type\":\"read\",\"msg_id\":\"1\"}}",
         "{\"src\":\"c1\",\"dest\":\"n1\",\"body\":{\"type\":\"read\",\"msg_id\":1}}",
-        "{\"src\":\"n1\",\"dest\":\"n0\",\"body\":{\"type\":\"error\",\"msg_id\":1,\"in_reply_to\":"
-        "1}}",
+        ("{\"src\":\"n1\",\"dest\":\"n0\",\"body\":{\"type\":\"error\",\"msg_id\":1,\"in_reply_"
+         "to\":"
+         "1}}"),
         "{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{\"type\":\"cas\"}}",
     };
     struct bed *bed = *state;
