@@ -413,16 +413,18 @@ static bool own_part(struct wire_part *part) {
     static uint8_t kept[65536];
     struct gossip_message out;
     bool found = false;
-    while (gossip_take_message(core, &out)) {
+    while (!found && gossip_take_message(core, &out)) {
         struct wire_envelope envelope;
         struct wire_section section;
         memcpy(kept, out.bytes, out.size);
         assert_int_equal(wire_check(kept, out.size, &envelope), 0);
         wire_next_section(&envelope.sections, &section);
-        if (section.kind == SECTION_PUSH) {
+        for (uint32_t i = 0; section.kind == SECTION_PUSH && i < section.count && !found; i++) {
             wire_next_part(&section.items, part);
-            found = found || strcmp(part->origin, "me") == 0;
+            found = strcmp(part->origin, "me") == 0;
         }
+    }
+    while (gossip_take_message(core, &out)) { // others are told the same
     }
     return found;
 }
