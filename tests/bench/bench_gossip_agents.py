@@ -165,8 +165,8 @@ probe: {{interval_ms: 60000, loss_threshold: 100}}
         ask(self.socket(origin), "drain", name=f"leaf{leaf}-spine{spine}", kind="link", active=active, force=True)
 
     def play(self, count, origins, gap_s=GAP_S):
-        """Gives the orders, and at the end takes back what is still drained; returns what to look for: {(kind, link): [instants of the orders, in turn]}, and who gave
-        which."""
+        """Gives the orders, and at the end takes back what is still drained; returns of each order its kind, link,
+        instant and origin."""
         orders = []
         drained = {}
         for number in range(count):
@@ -311,7 +311,7 @@ probe: {{interval_ms: 60000, loss_threshold: 100}}
         """When the last of what it had missed was there, and which of its steps were already history."""
         notes = [event for event in self.events(victim, "drained", "undrained") if event["at_ns"] >= continued_ns]
         drained = {link["link"]: link["state"] == "drained" for link in ask(self.socket(victim), "links")["links"]}
-        final = {link: kind == "drained" for kind, link, _, _ in orders}
+        final = {link: False for _, link, _, _ in orders}  # play takes back what is drained
         wrong = sum(drained[link] != state for link, state in final.items())
         stale = sum((event["kind"] == "drained") != final[event["subject"]]
                     for event in notes if event["subject"] in final)
