@@ -331,8 +331,8 @@ static int start(struct ebpf_nic *ebpf, struct error *error) {
     return rc;
 }
 
-static int ebpf_open(const char *device, const char *pin_dir, struct nic **out,
-                     struct error *error) {
+static int ebpf_open(const struct nic_options *options, struct nic **out, struct error *error) {
+    const char *device = options->device;
     unsigned ifindex = if_nametoindex(device);
     if (ifindex == 0) {
         return error_set(error, -ENODEV, "%s: no such network device in this network namespace",
@@ -346,8 +346,9 @@ static int ebpf_open(const char *device, const char *pin_dir, struct nic **out,
     ebpf->nic.driver = &nic_driver_ebpf;
     ebpf->ifindex = (int)ifindex;
     ebpf->pins.lock = -1;
+    ebpf->nic.watch_fd = -1;
     strncpy(ebpf->nic.device, device, sizeof ebpf->nic.device - 1);
-    int rc = ebpf_pins_open(device, pin_dir, &ebpf->pins, error);
+    int rc = ebpf_pins_open(device, options->pin_dir, &ebpf->pins, error);
     if (rc == 0) {
         rc = start(ebpf, error);
     }

@@ -4,13 +4,11 @@
 
 #include <errno.h>
 
-static int none_open(const char *device, const char *pin_dir, struct nic **out,
-                     struct error *error) {
-    (void)pin_dir;
+static int none_open(const struct nic_options *options, struct nic **out, struct error *error) {
     (void)out;
     return error_set(error, -ENOTSUP,
                      "%s: built without BPF; configure with -DBPF=ON (needs clang and bpftool)",
-                     device);
+                     options->device);
 }
 
 // nic_open never returns a NIC of this driver, so nothing else can be called.

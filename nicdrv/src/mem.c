@@ -33,19 +33,18 @@ static void mem_close(struct nic *nic, bool remove_rules) {
     free(mem);
 }
 
-static int mem_open(const char *device, const char *pin_dir, struct nic **out,
-                    struct error *error) {
-    (void)pin_dir;
+static int mem_open(const struct nic_options *options, struct nic **out, struct error *error) {
     struct mem_nic *mem = calloc(1, sizeof *mem);
     uint32_t *first = calloc(1, sizeof *first);
     if (mem == NULL || first == NULL) {
         free(mem);
         free(first);
-        return error_set(error, -ENOMEM, "%s: no memory for a NIC", device);
+        return error_set(error, -ENOMEM, "%s: no memory for a NIC", options->device);
     }
     mem->nic.driver = &nic_driver_mem;
     mem->nic.attachment = "";
-    strncpy(mem->nic.device, device, sizeof mem->nic.device - 1);
+    mem->nic.watch_fd = -1;
+    strncpy(mem->nic.device, options->device, sizeof mem->nic.device - 1);
     rule_set_init(&mem->nic.applied);
     mem->first = first;
     *out = &mem->nic;

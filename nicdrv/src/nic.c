@@ -18,9 +18,11 @@ const struct nic_driver *nic_driver_find(const char *name) {
     return NULL;
 }
 
-int nic_open(const char *driver, const char *device, const char *pin_dir, struct nic **out,
+int nic_open(const char *driver, const struct nic_options *options, struct nic **out,
              struct error *error) {
     const struct nic_driver *found = nic_driver_find(driver);
+    struct nic_options full = *options;
+    const char *device = options->device != NULL ? options->device : "";
     if (found == NULL) {
         return error_set(error, -EINVAL, "no NIC driver is called \"%s\"; there are ebpf and mem",
                          driver);
@@ -28,7 +30,9 @@ int nic_open(const char *driver, const char *device, const char *pin_dir, struct
     if (device[0] == '\0' || strlen(device) >= IF_NAMESIZE || strchr(device, '/') != NULL) {
         return error_set(error, -EINVAL, "\"%s\" cannot be the name of a network device", device);
     }
-    return found->open(device, pin_dir, out, error);
+    full.pin_dir = options->pin_dir != NULL ? options->pin_dir : "";
+    full.holder = options->holder != NULL ? options->holder : "";
+    return found->open(&full, out, error);
 }
 
 void nic_close(struct nic *nic, bool remove_rules) {

@@ -209,7 +209,8 @@ int main(int count, char **arguments) {
         fprintf(stderr, "usage: nic_hold DRIVER DEVICE PIN_DIR\n");
         return 2;
     }
-    if (nic_open(arguments[1], arguments[2], arguments[3], &nic, &error) < 0) {
+    struct nic_options options = {.device = arguments[2], .pin_dir = arguments[3]};
+    if (nic_open(arguments[1], &options, &nic, &error) < 0) {
         printf("error: %s\n", error.text);
         return 1;
     }

@@ -102,7 +102,7 @@ struct agent_bed *agent_bed_open(void) {
     snprintf(agent->config.nic_driver, sizeof(agent->config.nic_driver), "mem");
     snprintf(agent->config.algorithm, sizeof(agent->config.algorithm), "ethereal");
     agent->config.probe_interval_ns = options.probe_interval_ns;
-    int rc = nic_open("mem", "mem0", "", &agent->nics[0], NULL);
+    int rc = nic_open("mem", &(struct nic_options){.device = "mem0"}, &agent->nics[0], NULL);
     assert(rc == 0 && agent->events != NULL);
     agent_bed_run(bed, 300 * NS_PER_MS);
     return bed;

@@ -16,7 +16,9 @@ static int setup(void **state) {
     static struct bench bench;
     bench = (struct bench){0};
     rule_set_init(&bench.wanted);
-    assert_int_equal(nic_open("mem", "eth0", "", &bench.nic, &bench.error), 0);
+    assert_int_equal(nic_open("mem", &(struct nic_options){.device = "eth0"}, &bench.nic,
+                              &bench.error),
+                     0);
     *state = &bench;
     return 0;
 }
@@ -47,11 +49,16 @@ static void an_unknown_driver_or_device_is_refused_with_its_name(void **state) {
     struct bench *bench = *state;
     struct nic *nic = NULL;
     assert_null(nic_driver_find("mlx9"));
-    assert_int_equal(nic_open("mlx9", "eth0", "", &nic, &bench->error), -EINVAL);
+    assert_int_equal(nic_open("mlx9", &(struct nic_options){.device = "eth0"}, &nic, &bench->error),
+                     -EINVAL);
     assert_non_null(strstr(bench->error.text, "\"mlx9\""));
-    assert_int_equal(nic_open("mem", "", "", &nic, &bench->error), -EINVAL);
-    assert_int_equal(nic_open("mem", "a-name-too-long0", "", &nic, &bench->error), -EINVAL);
-    assert_int_equal(nic_open("mem", "a/b", "", &nic, &bench->error), -EINVAL);
+    assert_int_equal(nic_open("mem", &(struct nic_options){.device = ""}, &nic, &bench->error),
+                     -EINVAL);
+    assert_int_equal(nic_open("mem", &(struct nic_options){.device = "a-name-too-long0"}, &nic,
+                              &bench->error),
+                     -EINVAL);
+    assert_int_equal(nic_open("mem", &(struct nic_options){.device = "a/b"}, &nic, &bench->error),
+                     -EINVAL);
     assert_null(nic);
     nic_close(NULL, true);
 }

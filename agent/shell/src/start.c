@@ -131,7 +131,8 @@ static int open_nics(struct agent *agent, struct error *error) {
         const char *device = agent->ports[i].device;
         bool own = config->pin_dir[0] != '\0' && agent->port_count > 1; // a folder for each port
         snprintf(pins, sizeof(pins), "%s%s%s", config->pin_dir, own ? "/" : "", own ? device : "");
-        int rc = nic_open(config->nic_driver, device, pins, &agent->nics[i], error);
+        struct nic_options options = {.device = device, .pin_dir = pins};
+        int rc = nic_open(config->nic_driver, &options, &agent->nics[i], error);
         if (rc != 0) {
             return rc;
         }
