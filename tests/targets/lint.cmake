@@ -10,7 +10,7 @@ endforeach()
 srv6_lint(selftest)
 
 set(pure_archives)
-foreach(target model pathalg gossip agent_core)
+foreach(target model pathalg gossip mlx5_layout agent_core)
   if(TARGET ${target})
     list(APPEND pure_archives $<TARGET_FILE:${target}>)
   endif()
