@@ -21,9 +21,9 @@
 #define GOSSIP_CORE_H
 
 #include "gossip/gossip.h"
+#include "model/mp.h"
 #include "model/rng.h"
 #include "model/time.h"
-#include "mp.h"
 #include "wire.h"
 
 #define RINGS_MAX 8

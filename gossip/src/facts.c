@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mp.h"
+#include "model/mp.h"
 
 #define FORM 1
 

@@ -40,7 +40,7 @@
 #define GOSSIP_WIRE_H
 
 #include "gossip/gossip.h"
-#include "mp.h"
+#include "model/mp.h"
 
 #define DIGEST_BUCKETS 256
 #define DIGEST_BYTES (DIGEST_BUCKETS * 8)

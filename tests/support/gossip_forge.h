@@ -14,8 +14,8 @@
 #include "cmocka_all.h"
 #include "core.h"
 #include "gossip/gossip.h"
+#include "model/mp.h"
 #include "model/time.h"
-#include "mp.h"
 #include "wire.h"
 
 #define BOOK_MAX (GOSSIP_ORIGIN_RECORDS_MAX + 1)

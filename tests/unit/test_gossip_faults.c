@@ -6,7 +6,7 @@
 
 #include "cmocka_all.h"
 #include "gossip_net.h"
-#include "mp.h"
+#include "model/mp.h"
 #include "wire.h"
 
 static struct gossip_net net;

@@ -6,8 +6,8 @@
 // the elements, so ten hostile bytes cost gigabytes. The reader here is a cursor over borrowed
 // bytes: it allocates nothing, every count is bounded by the bytes that remain, and a failure
 // sticks, so that callers check `bad` once at the end.
-#ifndef GOSSIP_MP_H
-#define GOSSIP_MP_H
+#ifndef MODEL_MP_H
+#define MODEL_MP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "mp.h"
+#include "model/mp.h"
 
 #include <msgpack/pack.h>
 #include <stdlib.h>
