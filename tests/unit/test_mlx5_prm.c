@@ -34,28 +34,28 @@ static uint32_t ones_of(struct prm_field field) {
 
 static void every_match_field_lies_where_the_device_looks(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         uint8_t match[PRM_MATCH_SIZE] = {0}, wanted[PRM_MATCH_SIZE] = {0};
         memcpy(wanted + places[i].at, places[i].ones, 4);
         prm_set(match, *places[i].field, ones_of(*places[i].field));
-        assert_memory_equal(match, wanted, sizeof(match));
+        assert_memory_equal(match, wanted, sizeof match);
     }
 }
 
 static void a_field_is_set_and_read_without_touching_its_neighbours(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         struct prm_field field = *places[i].field;
         uint32_t value = 0x5a96c3a5 & ones_of(field);
         uint8_t match[PRM_MATCH_SIZE], before[PRM_MATCH_SIZE];
-        memset(match, 0xff, sizeof(match));
-        memcpy(before, match, sizeof(before));
+        memset(match, 0xff, sizeof match);
+        memcpy(before, match, sizeof before);
         prm_set(match, field, value);
         assert_int_equal(prm_get(match, field), value);
         prm_set(match, field, 0);
         assert_int_equal(prm_get(match, field), 0);
         prm_set(match, field, ones_of(field));
-        assert_memory_equal(match, before, sizeof(match));
+        assert_memory_equal(match, before, sizeof match);
     }
 }
 
@@ -63,9 +63,9 @@ static void an_ipv6_destination_fills_the_last_sixteen_bytes_of_outer(void **sta
     (void)state;
     const uint8_t address[16] = {0xfc, 0xbb, 0xbb, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
     uint8_t match[PRM_MATCH_SIZE] = {0}, wanted[PRM_MATCH_SIZE] = {0};
-    memcpy(wanted + 48, address, sizeof(address));
+    memcpy(wanted + 48, address, sizeof address);
     prm_set_bytes(match, PRM_DST_IPV6, address);
-    assert_memory_equal(match, wanted, sizeof(match));
+    assert_memory_equal(match, wanted, sizeof match);
     // An IPv4 destination is the last of its four words.
     assert_int_equal(prm_get(match, PRM_DST_IPV4), 0x090a0b0c);
 }
@@ -84,10 +84,10 @@ static void a_set_action_has_type_field_offset_width_and_value(void **state) {
         {PRM_METADATA_REG_C_1, 16, 16, 0xffff, {0x10, 0x52, 16, 16, 0, 0, 0xff, 0xff}},
         {PRM_METADATA_REG_C_1, 31, 1, 1, {0x10, 0x52, 31, 1, 0, 0, 0, 1}},
     };
-    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
         uint64_t action =
             prm_set_action(actions[i].field, actions[i].offset, actions[i].width, actions[i].value);
-        assert_memory_equal(&action, actions[i].bytes, sizeof(action));
+        assert_memory_equal(&action, actions[i].bytes, sizeof action);
     }
 }
 
@@ -99,12 +99,12 @@ static void counter_commands_are_laid_out_as_the_firmware_reads_them(void **stat
     uint8_t in[PRM_QUERY_COUNTER_IN] = {0};
     prm_set(in, PRM_OPCODE, PRM_ALLOC_FLOW_COUNTER);
     prm_set(in, PRM_ALLOC_COUNTER_BULK, 512 / PRM_COUNTER_BULK_UNIT);
-    assert_memory_equal(in, alloc, sizeof(alloc));
-    memset(in, 0, sizeof(in));
+    assert_memory_equal(in, alloc, sizeof alloc);
+    memset(in, 0, sizeof in);
     prm_set(in, PRM_OPCODE, PRM_QUERY_FLOW_COUNTER);
     prm_set(in, PRM_QUERY_COUNTER_COUNT, 512);
     prm_set(in, PRM_QUERY_COUNTER_ID, 0x01020304);
-    assert_memory_equal(in, query, sizeof(query));
+    assert_memory_equal(in, query, sizeof query);
 }
 
 static void answers_of_counters_are_read(void **state) {

@@ -43,7 +43,7 @@ static unsigned field_shift(struct prm_field field) {
 
 static uint32_t load_word(const void *base, struct prm_field field) {
     uint32_t word;
-    memcpy(&word, (const uint8_t *)base + field.bit / WORD_BITS * sizeof(word), sizeof(word));
+    memcpy(&word, (const uint8_t *)base + field.bit / WORD_BITS * sizeof word, sizeof word);
     return be32toh(word);
 }
 
@@ -53,7 +53,7 @@ void prm_set(void *base, struct prm_field field, uint32_t value) {
     assert((value & ~mask) == 0);
     uint32_t word = load_word(base, field);
     word = htobe32((word & ~(mask << shift)) | value << shift);
-    memcpy((uint8_t *)base + field.bit / WORD_BITS * sizeof(word), &word, sizeof(word));
+    memcpy((uint8_t *)base + field.bit / WORD_BITS * sizeof word, &word, sizeof word);
 }
 
 uint32_t prm_get(const void *base, struct prm_field field) {
@@ -67,7 +67,7 @@ void prm_set_bytes(void *base, struct prm_field field, const uint8_t *bytes) {
 
 uint64_t prm_get_u64(const void *base) {
     uint64_t value;
-    memcpy(&value, base, sizeof(value));
+    memcpy(&value, base, sizeof value);
     return be64toh(value);
 }
 
