@@ -12,6 +12,7 @@ struct fleet_shape {
     uint32_t pods, leaves_per_pod, aggs_per_pod, cores; // three-tier
     uint64_t probe_interval_ns, seed;
     bool no_srh; // the NICs write one carrier only
+    bool no_qp;  // the NICs look at source ports, not at QPs
 };
 
 struct fleet *fleet_fixture_open(const struct fleet_shape *shape);

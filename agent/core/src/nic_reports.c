@@ -21,11 +21,12 @@ static bool find_port_by_address(const struct engine *engine, const uint8_t addr
 }
 
 // True when the set of QPs changed.
-static bool learn_qp(struct steer *steer, uint32_t qp, uint64_t now_ns) {
+static bool learn_qp(struct steer *steer, uint32_t qp, uint32_t key, uint64_t now_ns) {
     for (unsigned i = 0; i < steer->qp_count; i++) {
         if (steer->qps[i].qp == qp) {
-            steer->qps[i].seen_at_ns = now_ns;
-            return false;
+            bool changed = steer->qps[i].key != key;
+            steer->qps[i] = (struct seen_qp){qp, key, now_ns};
+            return changed;
         }
     }
     for (unsigned i = 0; i < steer->qp_count;) {
@@ -39,7 +40,7 @@ static bool learn_qp(struct steer *steer, uint32_t qp, uint64_t now_ns) {
     if (steer->qp_count == STEER_QPS_MAX) {
         return false; // buckets hold enough by then for shares to be even
     }
-    steer->qps[steer->qp_count++] = (struct seen_qp){qp, now_ns};
+    steer->qps[steer->qp_count++] = (struct seen_qp){qp, key, now_ns};
     return true;
 }
 
@@ -54,7 +55,9 @@ void route_learn_qps(struct engine *engine, const struct engine_port_qps *event)
             continue;
         }
         struct steer *steer = &engine->router.steers[index];
-        steer->qps_changed |= learn_qp(steer, event->qps[i].qp, engine->now_ns);
+        const struct nic_qp *seen = &event->qps[i];
+        uint32_t key = engine->config.nic.per_qp ? seen->qp : seen->sport;
+        steer->qps_changed |= learn_qp(steer, seen->qp, key, engine->now_ns);
     }
     // Once all are known: QPs that come in one after the other would be moved for each other's
     // sake.

@@ -127,6 +127,7 @@ struct steer_part {
 
 struct seen_qp {
     uint32_t qp;
+    uint32_t key; // by which the NIC chooses its bucket: the QP itself, or its source port
     uint64_t seen_at_ns;
 };
 #define QP_FORGET_NS (10 * UINT64_C(1000000000))

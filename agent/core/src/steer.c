@@ -117,7 +117,7 @@ void steer_assign_buckets(struct steer *steer) {
         weights[i] = steer->slots[i].bytes;
     }
     for (unsigned i = 0; i < steer->qp_count; i++) {
-        qps[steer->qps[i].qp % RULE_BUCKETS]++;
+        qps[steer->qps[i].key % RULE_BUCKETS]++;
     }
     buckets_assign(weights, steer->slot_count, qps, steer->bucket);
 }

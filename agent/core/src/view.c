@@ -133,6 +133,19 @@ const char *engine_plain_reason(const struct engine *engine, uint32_t flow) {
     return plain_reason(engine, &engine->router.plan, &engine->router.plan.flows[flow]);
 }
 
+// The bucket of a QP; where the NIC chooses by source port it must have been seen sending.
+static bool bucket_of(const struct engine *engine, const struct steer *steer, uint32_t qp,
+                      uint32_t *bucket) {
+    *bucket = qp % RULE_BUCKETS;
+    for (unsigned i = 0; !engine->config.nic.per_qp && i < steer->qp_count; i++) {
+        if (steer->qps[i].qp == qp) {
+            *bucket = steer->qps[i].key % RULE_BUCKETS;
+            return true;
+        }
+    }
+    return engine->config.nic.per_qp;
+}
+
 bool engine_flow_qp_part(const struct engine *engine, uint32_t flow, uint32_t qp, uint32_t *part) {
     const struct plan_flow *planned = &engine->router.plan.flows[flow];
     uint32_t index;
@@ -143,7 +156,11 @@ bool engine_flow_qp_part(const struct engine *engine, uint32_t flow, uint32_t qp
     if (!steer->steered || steer->spray) {
         return false;
     }
-    uint8_t slot = steer->slot_count == 1 ? 0 : steer->bucket[qp % RULE_BUCKETS];
+    uint32_t bucket = 0;
+    if (steer->slot_count > 1 && !bucket_of(engine, steer, qp, &bucket)) {
+        return false;
+    }
+    uint8_t slot = steer->slot_count == 1 ? 0 : steer->bucket[bucket];
     for (uint32_t p = 0; p < planned->part_count; p++) {
         if (engine->router.parts[planned->first_part + p].slot == slot) {
             *part = p;

@@ -262,7 +262,7 @@ static struct engine_config agent_config(const struct fleet *fleet, uint32_t hos
                                    .up_hold_max_ns = UP_HOLD_MAX_NS,
                                    .nic_driver = "mem",
                                    .nic = {.spray = true,
-                                           .per_qp = true,
+                                           .per_qp = !options->no_qp,
                                            .srh = !options->no_srh,
                                            .counters = true,
                                            .rules_max = RULES_MAX,
