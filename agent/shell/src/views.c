@@ -169,6 +169,7 @@ static json_t *status_nic(const struct agent *agent) {
         json_array_append_new(ports, port);
     }
     json_t *out = json_pack("{s:s, s:o}", "driver", agent->config.nic_driver, "ports", ports);
+    json_object_set_new(out, "qps", agent_qps_status(agent));
     set_int(out, "encapsulated", totals[0]);
     set_int(out, "decapsulated", totals[1]);
     set_int(out, "plain_roce", totals[2]);

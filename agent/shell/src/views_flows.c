@@ -111,11 +111,11 @@ static json_t *flow_json(const struct agent *agent, uint32_t flow) {
     const char *reason = engine_plain_reason(agent->engine, flow);
     char name[FLOW_NAME_SIZE];
     format_flow(agent, flow, name);
-    return json_pack("{s:s, s:s, s:o, s:b, s:b, s:o, s:b, s:o}", "flow", name, "job",
+    return json_pack("{s:s, s:s, s:o, s:b, s:b, s:o, s:b, s:o, s:o}", "flow", name, "job",
                      job_name(agent, planned->job), "bytes", integer(planned->bytes), "local",
                      planned->local, "steered", reason == NULL && !planned->local, "plain_reason",
                      reason != NULL ? json_string(reason) : json_null(), "spray", planned->spray,
-                     "parts", parts_json(agent, flow));
+                     "parts", parts_json(agent, flow), "qps", agent_qps_json(agent, flow));
 }
 
 json_t *view_flows(struct agent *agent, json_t *arguments, struct control_refusal *refusal) {
@@ -219,6 +219,24 @@ static void explain_part(const struct agent *agent, json_t *list, uint32_t flow,
     }
 }
 
+static void explain_owner(const struct agent *agent, json_t *list, uint32_t flow, uint32_t number) {
+    json_t *qps = agent_qps_json(agent, flow), *qp;
+    size_t index;
+    json_array_foreach(qps, index, qp) {
+        const char *process, *device;
+        int local, sport, pid, found;
+        if (json_unpack(qp, "{s:i, s:i, s:i, s:i, s:s, s:s}", "qp", &found, "local_qp", &local,
+                        "sport", &sport, "pid", &pid, "process", &process, "device",
+                        &device) == 0 &&
+            (uint32_t)found == number) {
+            say(list, json_sprintf("QP %u is sent to by QP %d of %s (process %d) on %s, UDP source "
+                                   "port %d",
+                                   number, local, process, pid, device, sport));
+        }
+    }
+    json_decref(qps);
+}
+
 static void explain_flow(const struct agent *agent, json_t *list, uint32_t flow,
                          const struct flow_name *name) {
     const struct plan_flow *planned = &engine_plan(agent->engine)->flows[flow];
@@ -242,6 +260,9 @@ static void explain_flow(const struct agent *agent, json_t *list, uint32_t flow,
     }
     if (name->has_qp && engine_flow_qp_part(agent->engine, flow, name->qp, &part)) {
         say(list, json_sprintf("QP %u takes part %u", name->qp, part + 1));
+    }
+    if (name->has_qp) {
+        explain_owner(agent, list, flow, name->qp);
     }
 }
 
