@@ -5,16 +5,26 @@
 //   flow entry:  destination + (any | QP | sport | low bits of either)  ->  path id
 //   path entry:  path id                                                ->  encap
 //
-// Path ids are handed out so that entries which move together keep their id: when all entries of an
-// id go to another encap, only its path entry changes (one change for any number of flows); entries
-// that part from the others get another id. Two ids may lead to the same encap; a layout that
-// wastes more than half of its ids is drawn anew entry by entry, without a gap.
+// Path ids are handed out so that entries which move together keep their id: where the entries of
+// an id go to another encap, its path entry is replaced (one change for any number of flows), and
+// only those that part from the most get another id. Two ids may lead to the same encap; while more
+// than half of the ids are such doubles, a step that changes flow entries anyway merges about as
+// many others. A step that only moves paths never does.
 //
-// Order of changes (make-before-break): SIDs added; path entries added; path entries replaced; flow
-// entries added or replaced, narrow before wide; flow entries removed, wide before narrow; path
-// entries removed; SIDs removed.
+// Order of changes (make-before-break):
 //
-// Pure; no clock, allocates in mlx5_layout_next only. Sets are sealed and borrowed.
+//   1 SIDs added            4 path entries replaced                     6 path entries removed
+//   2 path entries added    5 flow entries removed, wide before narrow  7 SIDs removed
+//   3 flow entries added or replaced, narrow before wide
+//
+// After each change, and between them, a packet that has a rule in both sets meets the path of one
+// of them. A path entry is replaced only when every flow entry that then leads to it, and is met by
+// a packet, stands in both layouts; that is why it comes between 3 and 5, why new entries never
+// take an id that is replaced in the same step, and why an entry that goes away while its packets
+// fall to another path keeps its id from being replaced. The reverse order undoes as safely.
+//
+// Pure; no clock, allocates in mlx5_layout_next only. Sets are sealed and borrowed; a layout filled
+// with zeros is the empty one.
 #ifndef MLX5_LAYOUT_H
 #define MLX5_LAYOUT_H
 
@@ -25,6 +35,7 @@
 #include "model/rule.h"
 
 #define MLX5_PATHS_MAX 65535 // ids 1 to this
+#define MLX5_NONE UINT32_MAX
 
 // Narrowest first; this is also their matchers' priority.
 enum mlx5_flow_kind {
@@ -34,6 +45,7 @@ enum mlx5_flow_kind {
     MLX5_FLOW_SPORT_BUCKET, // value: low RULE_BUCKET_BITS bits
     MLX5_FLOW_ANY,
 };
+#define MLX5_FLOW_KINDS 5
 
 struct mlx5_flow {
     uint8_t destination[16]; // as rule_match
@@ -54,16 +66,16 @@ struct mlx5_layout {
     uint32_t flow_count;
     struct mlx5_path *paths; // sorted by id
     uint32_t path_count;
-    struct sid sids[LOCAL_SIDS_MAX];
+    struct sid sids[LOCAL_SIDS_MAX]; // sorted, each once
     uint32_t sid_count;
 };
 
-enum mlx5_change_kind {
+enum mlx5_change_kind { // in their order
     MLX5_SID_ADD,
     MLX5_PATH_ADD,
-    MLX5_PATH_REPLACE,
     MLX5_FLOW_ADD,
     MLX5_FLOW_REPLACE,
+    MLX5_PATH_REPLACE,
     MLX5_FLOW_REMOVE,
     MLX5_PATH_REMOVE,
     MLX5_SID_REMOVE,
@@ -71,7 +83,7 @@ enum mlx5_change_kind {
 
 struct mlx5_change {
     uint8_t kind;           // enum mlx5_change_kind
-    uint32_t before, after; // index in the layout's flows, paths or sids; UINT32_MAX for none
+    uint32_t before, after; // index in the layouts' flows, paths or sids; MLX5_NONE for none
 };
 
 struct mlx5_changes {
@@ -79,8 +91,10 @@ struct mlx5_changes {
     uint32_t count;
 };
 
-// What a layout cannot hold is refused whole: -EOPNOTSUPP for RULE_SPRAY, and for QP keys unless
-// per_qp, -ENOSPC for too many paths, -ENOMEM; outputs are then untouched.
+// `now` is what the NIC holds; the caller frees it when the changes are made. What a layout cannot
+// hold is refused whole: -EOPNOTSUPP for RULE_SPRAY, for QP keys and QP buckets unless per_qp, and
+// for a rule of one key with buckets of the other; -ENOSPC for too many paths, -ENOMEM. Outputs are
+// then untouched.
 int mlx5_layout_next(const struct mlx5_layout *now, const struct rule_set *wanted, bool per_qp,
                      struct mlx5_layout *next, struct mlx5_changes *changes, struct error *error);
 void mlx5_layout_fini(struct mlx5_layout *layout);
