@@ -11,6 +11,39 @@ srv6_program(softcx SOURCES support/softcx/softcx.c support/softcx/softcx_port.c
 set_target_properties(softcx PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
 if(RDMA)
+  find_package(PkgConfig REQUIRED)
+  pkg_check_modules(MLX5 REQUIRED IMPORTED_TARGET libmlx5 libibverbs)
+  # The emulated device is preloaded below a sanitizer's runtime and into programs without one: it is never instrumented.
+  get_target_property(fakecx_options srv6_options INTERFACE_COMPILE_OPTIONS)
+  list(FILTER fakecx_options EXCLUDE REGEX "-fsanitize|-fno-omit")
+  add_library(fakecx SHARED support/fakecx/attributes.c support/fakecx/caps.c support/fakecx/devx.c
+    support/fakecx/faults.c support/fakecx/flows.c support/fakecx/ioctl.c support/fakecx/memory.c
+    support/fakecx/objects.c support/fakecx/preload.c support/fakecx/send_queue.c support/fakecx/tree.c
+    support/fakecx/write.c)
+  set_target_properties(fakecx PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_compile_definitions(fakecx PRIVATE _GNU_SOURCE)
+  target_compile_options(fakecx PRIVATE ${fakecx_options})
+  target_include_directories(fakecx PRIVATE support)
+
+  # srv6_fakecx_test(NAME ...as srv6_test...): runs as NAME on a ConnectX-6 Dx, as NAME_cx5 and NAME_cx7 on the others.
+  function(srv6_fakecx_test name)
+    srv6_test(${name} ${ARGN})
+    add_dependencies(${name} fakecx)
+    foreach(format cx6dx cx5 cx7)
+      set(test ${name}_${format})
+      if(format STREQUAL "cx6dx")
+        set(test ${name})
+      else()
+        get_test_property(${name} LABELS labels)
+        get_test_property(${name} TIMEOUT timeout)
+        add_test(NAME ${test} COMMAND ${name})
+        set_tests_properties(${test} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77)
+      endif()
+      set_tests_properties(${test} PROPERTIES ENVIRONMENT
+        "LD_PRELOAD=$<TARGET_FILE:fakecx>;FAKECX_DIR=${CMAKE_BINARY_DIR}/tests/fakecx/${test};FAKECX_FORMAT=${format}")
+    endforeach()
+  endfunction()
+
   foreach(part header prm)
     srv6_test(test_mlx5_${part} LABEL unit SOURCES unit/test_mlx5_${part}.c LIBRARIES mlx5_layout TIMEOUT 10)
   endforeach()
