@@ -5,29 +5,53 @@
 // is passed on, or ibv_import_device, would give a successor the context but not the rules. So the
 // driver itself lives in the holder, behind a socket, and the agent attaches and leaves at will.
 //
-//   agent                         srv6-holder (one a node, any number of NICs)
+//   agent                         srv6-holder (one a node, up to 16 NICs)
 //     HELLO versions          ->
 //                             <-  HELLO version
 //     OPEN device, options    ->
 //                             <-  OPENED capabilities, attachment, the set as applied
 //     APPLY set               ->
 //                             <-  DONE | FAILED errno, sentence, the set as it is now
-//     COUNTERS | TOTALS       ->
+//     COUNTERS | QPS | TOTALS ->
 //                             <-  ...
 //                             <-  LOST errno, sentence, the set as it is now       (unasked)
 //     CLOSE remove            ->
 //
-// Only the holder's own user may attach, one process a NIC at a time. A peer's message is bounded,
-// checked whole and refused with a sentence; the holder never ends because of one.
+// A connection is one NIC. Only the holder's own user may attach, one process a NIC at a time; one
+// that goes, or dies, leaves the NIC as it is for the next. Options that differ from those of the
+// process before take effect with the next set: its rules are made anew, and RoCE is plain for that
+// moment. A peer's message is bounded, checked whole and refused with a sentence; the holder never
+// ends because of one. The messages are drawn in src/holder_wire.h.
+//
+// The holder is one thread: while one NIC takes a set, the others' agents wait for their answers.
+// The agent's side is the driver "mlx5" (nic.h).
 #ifndef NICDRV_HOLDER_H
 #define NICDRV_HOLDER_H
+
+#include <signal.h>
+#include <stdbool.h>
 
 #include "model/error.h"
 #include "nicdrv/nic.h"
 
-// Serves until *stop is true (checked after each signal and event). driver is what each OPEN uses.
-// Everything the NICs hold is removed at the end only when `remove`.
-int holder_serve(const char *socket_path, const struct nic_driver *driver, volatile bool *stop,
-                 bool remove, struct error *error);
+#define HOLDER_NICS_MAX 16
+#define HOLDER_SESSIONS_MAX 32 // agents attached, and connections that are not yet
+
+// A sentence for the log; `detail`: of what happens often.
+typedef void holder_note_fn(void *context, bool detail, const char *text);
+
+struct holder_config {
+    const char *socket;              // made with mode 0600
+    const struct nic_driver *driver; // what each OPEN uses
+    const volatile sig_atomic_t *stop;
+    bool remove; // what the NICs hold, at the end
+    holder_note_fn *note;
+    void *context;
+};
+
+// Serves until *stop, which is looked at after each signal and event: SIGTERM and SIGINT, which the
+// caller catches, may be blocked, for they get through while it waits. -EADDRINUSE: another holder
+// or program serves the socket. Everything is borrowed.
+int holder_serve(const struct holder_config *config, struct error *error);
 
 #endif

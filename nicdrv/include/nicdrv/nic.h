@@ -53,8 +53,9 @@ struct nic_driver {
                  struct error *error); // wanted is sealed
     int (*counters)(struct nic *nic, nic_counter_fn *each, void *context);
     int (*qps)(struct nic *nic, nic_qp_fn *each, void *context); // NULL: the driver cannot tell
-    // Called when watch_fd is readable: 0 when all that was applied stands, else -errno with what
-    // was lost; `applied` then says what is left. NULL: nothing is ever lost behind our back.
+    // Called when watch_fd is readable, and after counters, qps and totals, which may meet the news
+    // first: 0 when all that was applied stands, else -errno with what was lost; `applied` then
+    // says what is left. NULL: nothing is ever lost behind our back. Only a slow driver has it.
     int (*review)(struct nic *nic, struct error *error);
     // Totals for status and metrics.
     void (*totals)(struct nic *nic, uint64_t *encapsulated, uint64_t *decapsulated,
@@ -82,6 +83,8 @@ struct nic {
 };
 
 // Convenience around the driver's table. NULL texts in the options mean "".
+int nic_open_with(const struct nic_driver *driver, const struct nic_options *options,
+                  struct nic **out, struct error *error);
 int nic_open(const char *driver, const struct nic_options *options, struct nic **out,
              struct error *error);
 void nic_close(struct nic *nic, bool remove_rules); // NULL is a no-op
