@@ -8,8 +8,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "rdma_qps_map.h"
 #include "rdma_qps.skel.h"
+#include "rdma_qps_map.h"
 
 struct rdma_watch {
     struct rdma_qps_bpf *skeleton;

@@ -21,3 +21,5 @@ set_tests_properties(nic_ebpf PROPERTIES LABELS lab TIMEOUT 180 SKIP_RETURN_CODE
 
 srv6_test(test_nic_diff LABEL unit SOURCES unit/test_nic_diff.c LIBRARIES nicdrv TIMEOUT 10)
 srv6_test(test_nic_mem LABEL unit SOURCES unit/test_nic_mem.c LIBRARIES nicdrv TIMEOUT 10)
+srv6_test(test_port_counters LABEL unit SOURCES unit/test_port_counters.c LIBRARIES nicdrv)
+target_include_directories(test_port_counters PRIVATE ${PROJECT_SOURCE_DIR}/nicdrv/src)

@@ -19,7 +19,7 @@
 #include "agent_shell/probe_io.h"
 #include "gossip_zmq/gossip_zmq.h"
 #include "nicdrv/nic.h"
-#include "qps.h"
+#include "rdma.h"
 
 struct agent {
     struct config config;
@@ -36,7 +36,7 @@ struct agent {
     uint64_t started_at_ns;
     // A bit per port: what the engine is to be told, and the ports whose last nic_apply succeeded.
     uint32_t nic_failed, nic_applied, nic_good;
-    struct agent_qps qps;
+    struct agent_rdma rdma;
     bool gossip_more; // the carrier's budget ran out
     bool seeds_warned;
     bool stopping;

@@ -104,7 +104,7 @@ static void on_meter(uv_timer_t *timer) {
     struct agent *agent = timer->data;
     restore_probes(agent);
     agent_read_nics(agent);
-    agent_qps_look(agent);
+    agent_rdma_look(agent);
     warn_about_seeds(agent);
 }
 

@@ -326,7 +326,7 @@ void agent_close(struct agent *agent) {
     for (uint32_t i = 0; i < agent->port_count; i++) {
         nic_close(agent->nics[i], remove);
     }
-    agent_qps_fini(&agent->qps);
+    agent_rdma_fini(&agent->rdma);
     events_close(agent->events);
     log_close(agent->log);
     config_fini(&agent->config);

@@ -166,10 +166,11 @@ static json_t *status_nic(const struct agent *agent) {
                             json_string(nic->attachment != NULL ? nic->attachment : ""));
         set_int(port, "rules", nic->applied.rule_count);
         set_int(port, "encaps", nic->applied.encap_count);
+        json_object_set_new(port, "counters", agent_rdma_port_json(agent, i));
         json_array_append_new(ports, port);
     }
     json_t *out = json_pack("{s:s, s:o}", "driver", agent->config.nic_driver, "ports", ports);
-    json_object_set_new(out, "qps", agent_qps_status(agent));
+    json_object_set_new(out, "qps", agent_rdma_qps_json(agent));
     set_int(out, "encapsulated", totals[0]);
     set_int(out, "decapsulated", totals[1]);
     set_int(out, "plain_roce", totals[2]);

@@ -115,7 +115,7 @@ static json_t *flow_json(const struct agent *agent, uint32_t flow) {
                      job_name(agent, planned->job), "bytes", integer(planned->bytes), "local",
                      planned->local, "steered", reason == NULL && !planned->local, "plain_reason",
                      reason != NULL ? json_string(reason) : json_null(), "spray", planned->spray,
-                     "parts", parts_json(agent, flow), "qps", agent_qps_json(agent, flow));
+                     "parts", parts_json(agent, flow), "qps", agent_rdma_flow_json(agent, flow));
 }
 
 json_t *view_flows(struct agent *agent, json_t *arguments, struct control_refusal *refusal) {
@@ -220,7 +220,7 @@ static void explain_part(const struct agent *agent, json_t *list, uint32_t flow,
 }
 
 static void explain_owner(const struct agent *agent, json_t *list, uint32_t flow, uint32_t number) {
-    json_t *qps = agent_qps_json(agent, flow), *qp;
+    json_t *qps = agent_rdma_flow_json(agent, flow), *qp;
     size_t index;
     json_array_foreach(qps, index, qp) {
         const char *process, *device;

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the machine's RDMA side says by itself: its QPs and the counters of its ports. Both are read
+// now and then in a worker, since a driver may ask its firmware about each. QPs are told to the
+// engine where a NIC cannot see them itself, and shown beside the flow that they belong to;
+// counters are shown in the status. Inside of srv6-agent only.
+#ifndef AGENT_SHELL_RDMA_H
+#define AGENT_SHELL_RDMA_H
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "agent_core/engine.h"
+#include "model/error.h"
+#include "nicdrv/port_counters.h"
+#include "nicdrv/rdma_qps.h"
+
+struct agent;
+
+#define AGENT_QPS_MAX 4096 // the rest is not shown
+
+struct rdma_facts {
+    struct rdma_qp *qps; // owned
+    uint32_t qp_count;
+    struct port_values ports[ENGINE_PORTS_MAX];
+    char reason[ERROR_TEXT_SIZE]; // why less is known of QPs than could be; "" otherwise
+};
+
+struct agent_rdma {
+    struct agent *agent;
+    struct rdma_facts facts; // as last read; qps is NULL before the first reading
+    // The worker's while `working`:
+    struct rdma_facts next;
+    struct rdma_qps *rdma; // NULL: no RDMA here yet
+    struct port_counters *counters[ENGINE_PORTS_MAX];
+    uint64_t opened_at_ns; // the counters
+    uv_work_t work;
+
+    uint64_t read_at_ns;
+    bool working;
+};
+
+// Starts a reading when the last one is long enough ago. Calls agent_step when it ends.
+void agent_rdma_look(struct agent *agent);
+// After the loop has run its last callback.
+void agent_rdma_fini(struct agent_rdma *rdma);
+// Of the plan's flow: [{"qp" (the destination's, as in the packets), "local_qp", "sport", "pid",
+// "process", "device"}]. Owned by the caller, as are those below.
+json_t *agent_rdma_flow_json(const struct agent *agent, uint32_t flow);
+json_t *agent_rdma_qps_json(const struct agent *agent);                 // {"count", "reason"}
+json_t *agent_rdma_port_json(const struct agent *agent, uint32_t port); // counters that exist
+
+#endif
