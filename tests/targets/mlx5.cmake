@@ -19,7 +19,7 @@ if(RDMA)
   add_library(fakecx SHARED support/fakecx/attributes.c support/fakecx/caps.c support/fakecx/devx.c
     support/fakecx/faults.c support/fakecx/flows.c support/fakecx/ioctl.c support/fakecx/memory.c
     support/fakecx/objects.c support/fakecx/preload.c support/fakecx/send_queue.c support/fakecx/tree.c
-    support/fakecx/write.c)
+    support/fakecx/write.c support/softcx/mirror.c support/softcx/mirror_link.c)
   set_target_properties(fakecx PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_definitions(fakecx PRIVATE _GNU_SOURCE)
   target_compile_options(fakecx PRIVATE ${fakecx_options})
@@ -44,9 +44,13 @@ if(RDMA)
     endforeach()
   endfunction()
 
-  foreach(part header prm)
+  foreach(part header layout prm)
     srv6_test(test_mlx5_${part} LABEL unit SOURCES unit/test_mlx5_${part}.c LIBRARIES mlx5_layout TIMEOUT 10)
   endforeach()
   srv6_test(prop_mlx5_layout LABEL property SOURCES property/prop_mlx5_layout.c LIBRARIES mlx5_layout nicdrv)
+  target_link_options(prop_mlx5_layout PRIVATE -Wl,--wrap=calloc) # memory that runs out
   srv6_test(test_mlx5_preflight LABEL unit SOURCES unit/test_mlx5_preflight.c LIBRARIES mlx5_preflight)
+
+  srv6_fakecx_test(test_fakecx LABEL unit SOURCES unit/test_fakecx.c support/fakecx_bed.c
+    LIBRARIES mlx5_layout PkgConfig::MLX5 TIMEOUT 120)
 endif()
