@@ -58,6 +58,7 @@ struct file {
 };
 
 struct port_counters {
+    char netdev[IF_NAMESIZE];
     struct file *files;
     uint32_t file_count;
     struct port_ethtool *ethtool; // NULL: the driver has no statistics
@@ -147,13 +148,32 @@ static int add_function(struct port_counters *counters, const char *folder, cons
     return function ? walk(counters, path, add_rdma) : 0;
 }
 
-static int add_netdev(struct port_counters *counters, const char *netdev) {
+// A device in software (rxe, siw) stands on no PCI function; its GIDs name the netdev.
+static int add_software(struct port_counters *counters, const char *folder, const char *name) {
+    char path[PATH_SIZE], netdev[IF_NAMESIZE + 1] = "";
+    if (!join(path, folder, name, "/ports/1/gid_attrs/ndevs/0")) {
+        return 0;
+    }
+    FILE *file = fopen(path, "re");
+    bool read = file != NULL && fgets(netdev, sizeof netdev, file) != NULL;
+    netdev[strcspn(netdev, "\n")] = '\0';
+    if (file != NULL) {
+        fclose(file);
+    }
+    return read && strcmp(netdev, counters->netdev) == 0 ? add_rdma(counters, folder, name) : 0;
+}
+
+static int add_netdev(struct port_counters *counters) {
     char path[PATH_SIZE];
     const char *sysfs = getenv("SYSFS_PATH"); // as libibverbs
-    snprintf(path, sizeof path, "%s/class/net/%s/device/infiniband",
-             sysfs != NULL ? sysfs : SYSFS_DEFAULT, netdev);
+    sysfs = sysfs != NULL ? sysfs : SYSFS_DEFAULT;
+    snprintf(path, sizeof path, "%s/class/net/%s/device/infiniband", sysfs, counters->netdev);
     int rc = walk(counters, path, add_rdma);
     *strrchr(path, '/') = '\0';
+    if (access(path, F_OK) != 0) {
+        snprintf(path, sizeof path, "%s/class/infiniband", sysfs);
+        return rc != 0 ? rc : walk(counters, path, add_software);
+    }
     return rc != 0 ? rc : walk(counters, path, add_function);
 }
 
@@ -171,7 +191,8 @@ int port_counters_open(const char *netdev, struct port_counters **out, struct er
         free(counters);
         return error_set(error, -ENOMEM, "%s: no memory", netdev);
     }
-    int rc = add_netdev(counters, netdev);
+    strncpy(counters->netdev, netdev, sizeof counters->netdev - 1);
+    int rc = add_netdev(counters);
     rc = rc != 0 ? rc : port_ethtool_open(netdev, &counters->ethtool);
     if (rc != 0) {
         port_counters_close(counters);
