@@ -25,6 +25,12 @@ if(RDMA)
   target_compile_options(fakecx PRIVATE ${fakecx_options})
   target_include_directories(fakecx PRIVATE support)
 
+  add_executable(softcx_rules lab/softcx_rules.c)
+  set_target_properties(softcx_rules PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_link_libraries(softcx_rules PRIVATE srv6_options PkgConfig::MLX5)
+  add_test(NAME softcx COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/softcx.sh ${CMAKE_BINARY_DIR}/tests)
+  set_tests_properties(softcx PROPERTIES LABELS lab TIMEOUT 180 SKIP_RETURN_CODE 77)
+
   # srv6_fakecx_test(NAME ...as srv6_test...): runs as NAME on a ConnectX-6 Dx, as NAME_cx5 and NAME_cx7 on the others.
   function(srv6_fakecx_test name)
     srv6_test(${name} ${ARGN})
@@ -51,6 +57,14 @@ if(RDMA)
   target_link_options(prop_mlx5_layout PRIVATE -Wl,--wrap=calloc) # memory that runs out
   srv6_test(test_mlx5_preflight LABEL unit SOURCES unit/test_mlx5_preflight.c LIBRARIES mlx5_preflight)
 
-  srv6_fakecx_test(test_fakecx LABEL unit SOURCES unit/test_fakecx.c support/fakecx_bed.c
-    LIBRARIES mlx5_layout PkgConfig::MLX5 TIMEOUT 120)
+  foreach(part fakecx fakecx_faults)
+    srv6_fakecx_test(test_${part} LABEL unit SOURCES unit/test_${part}.c support/fakecx_bed.c
+      LIBRARIES mlx5_layout PkgConfig::MLX5 TIMEOUT 120)
+  endforeach()
+
+  # The driver over the card; the uplink's netdev is one that every machine has.
+  srv6_fakecx_test(test_mlx5_driver LABEL unit SOURCES unit/test_mlx5_driver.c support/fakecx_bed.c
+    LIBRARIES nicdrv_mlx5 nicdrv mlx5_layout PkgConfig::MLX5 TIMEOUT 120)
+  set_property(TEST test_mlx5_driver test_mlx5_driver_cx5 test_mlx5_driver_cx7 APPEND PROPERTY ENVIRONMENT
+    FAKECX_NETDEV=lo)
 endif()
