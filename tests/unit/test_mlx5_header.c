@@ -38,9 +38,27 @@ static void one_carrier_is_ethernet_and_ipv6(void **state) {
 static void three_carriers_have_a_reduced_srh_in_reverse(void **state) {
     (void)state;
     const uint8_t srh[40] = {
-        4,    4,    4,    2, 1, 0, 0,           0, // inner IPv4, 40 bytes, SRH, two left, last
-                                                   // entry 1
-        0xfc, 0xbb, 0xbb, 0, 0, 3, [24] = 0xfc, 0xbb, 0xbb, 0, 0, 2,
+        4,
+        4,
+        4,
+        2,
+        1,
+        0,
+        0,
+        0, // inner IPv4, 40 bytes, SRH, two left, last
+           // entry 1
+        0xfc,
+        0xbb,
+        0xbb,
+        0,
+        0,
+        3,
+        [24] = 0xfc,
+        0xbb,
+        0xbb,
+        0,
+        0,
+        2,
     };
     struct encap encap = encap_of(3);
     uint8_t out[MLX5_HEADER_MAX];
