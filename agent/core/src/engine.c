@@ -102,7 +102,6 @@ static void tick(struct engine *engine) {
         engine->retry_nic_at_ns = NEVER_NS;
         for (uint32_t i = 0; i < engine->own_port_count; i++) {
             engine->nic_dirty[i] = engine->nic_dirty[i] || engine->router.nic_failed[i];
-            engine->router.nic_failed[i] = false;
         }
     }
     if (engine->now_ns >= engine->votes_due_at_ns || engine->now_ns >= valve_deadline_ns(engine)) {
@@ -115,6 +114,12 @@ static void tick(struct engine *engine) {
         loads_measure(engine);
         engine->evidence_changed = engine->evidence_changed || engine->valve.shut;
     }
+}
+
+static bool same_capabilities(const struct nic_capabilities *a, const struct nic_capabilities *b) {
+    return a->spray == b->spray && a->per_qp == b->per_qp && a->srh == b->srh &&
+           a->counters == b->counters && a->rules_max == b->rules_max &&
+           a->encap_bytes_max == b->encap_bytes_max;
 }
 
 static int change_config(struct engine *engine, const struct engine_config *config,
@@ -136,18 +141,29 @@ static int change_config(struct engine *engine, const struct engine_config *conf
         memcpy(engine->config.algorithm, config->algorithm, sizeof engine->config.algorithm);
         engine->plans_stale = engine->beliefs_changed = true;
     }
+    if (!same_capabilities(&engine->config.nic, &config->nic)) {
+        engine->config.nic = config->nic;
+        engine->plans_stale = engine->beliefs_changed = true;
+    }
     return 0;
 }
 
 static void nic_applied(struct engine *engine, uint32_t port) {
     engine->facts_changed = engine->facts_changed || !engine->router.nic_holds[port];
     engine->router.nic_holds[port] = true;
+    engine->router.nic_failed[port] = false;
 }
 
 static void nic_failed(struct engine *engine, uint32_t port) {
     engine->router.nic_failed[port] = true;
     engine->stats.nic_failures++;
     engine->retry_nic_at_ns = engine->now_ns + NIC_RETRY_NS;
+}
+
+static void nic_lost(struct engine *engine, uint32_t port) {
+    engine->facts_changed = engine->facts_changed || engine->router.nic_holds[port];
+    engine->router.nic_holds[port] = false; // peers are told to send plain
+    nic_failed(engine, port);
 }
 
 static void probe_returned(struct engine *engine, const struct engine_probe_result *probe) {
@@ -193,6 +209,9 @@ static int learn(struct engine *engine, const struct engine_event *event, struct
         return 0;
     case ENGINE_NIC_FAILED:
         nic_failed(engine, event->port);
+        return 0;
+    case ENGINE_NIC_LOST:
+        nic_lost(engine, event->port);
         return 0;
     case ENGINE_CONFIG:
         return change_config(engine, event->config, error);

@@ -5,7 +5,7 @@
 //   wake-up (timer, gossip, probes, NIC counters, signal, control) -> agent_step -> effects:
 //     nic_apply, then gossip, then probes; then the log
 //
-// One thread owns all of it.
+// One thread owns all of it; a slow NIC driver has one of its own (nic_worker.h).
 #ifndef AGENT_SHELL_AGENT_H
 #define AGENT_SHELL_AGENT_H
 
@@ -21,6 +21,12 @@
 #include "nicdrv/nic.h"
 #include "rdma.h"
 
+// Why a NIC does not hold what it should; code 0: it does, or is about to.
+struct nic_trouble {
+    struct error error;
+    uint64_t said_at_ns;
+};
+
 struct agent {
     struct config config;
     struct log *log;
@@ -35,7 +41,8 @@ struct agent {
     uint64_t nonce; // of probes
     uint64_t started_at_ns;
     // A bit per port: what the engine is to be told, and the ports whose last nic_apply succeeded.
-    uint32_t nic_failed, nic_applied, nic_good;
+    uint32_t nic_failed, nic_lost, nic_applied, nic_good;
+    struct nic_trouble trouble[ENGINE_PORTS_MAX];
     struct agent_rdma rdma;
     bool gossip_more; // the carrier's budget ran out
     bool seeds_warned;
@@ -48,6 +55,7 @@ struct agent {
     int probe_fd;         // an epoll descriptor around that of `probe`, which may be opened anew
     uint64_t timer_at_ns; // what the timer is armed for
     uv_poll_t timer, gossip, probes;
+    uv_poll_t nic_watches[ENGINE_PORTS_MAX]; // of NICs that have a worker
     uv_timer_t meter;
     uv_prepare_t prepare;
     uv_idle_t busy; // keeps the loop turning while gossip_more
@@ -72,6 +80,15 @@ void agent_tell(struct agent *agent, enum log_level level, const char *kind, con
 void agent_drain_probes(struct agent *agent);
 void agent_work_gossip(struct agent *agent); // carrier first, then the engine
 void agent_read_nics(struct agent *agent);
+void agent_tell_nics(struct agent *agent); // the engine, which NICs took their rules or did not
+
+// ---- nics.c
+int agent_open_nics(struct agent *agent, struct error *error);
+void agent_close_nics(struct agent *agent, bool remove_rules);
+void agent_review_nic(struct agent *agent, uint32_t port); // one with a worker, which has news
+// The outcome of an apply; the engine is told by agent_tell_nics, or at the end of the step.
+void agent_nic_applied(struct agent *agent, uint32_t port);
+void agent_nic_failed(struct agent *agent, uint32_t port, const struct error *error);
 
 // ---- loop.c
 int agent_run(struct agent *agent, struct error *error);

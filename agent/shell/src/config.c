@@ -2,6 +2,7 @@
 #include "agent_shell/config.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,24 +164,114 @@ static void check_port(const struct reading *reading, uint32_t index) {
     }
 }
 
+// aa:bb:cc:dd:ee:ff of one station.
+static bool parse_mac(const char *text, uint8_t mac[6]) {
+    for (unsigned i = 0; i < 6; i++) {
+        char digits[3] = {text[0], text[0] != '\0' ? text[1] : '\0', '\0'}, *end;
+        unsigned long byte = strtoul(digits, &end, 16);
+        if (!isxdigit((unsigned char)digits[0]) || !isxdigit((unsigned char)digits[1]) ||
+            text[2] != (i < 5 ? ':' : '\0')) {
+            return false;
+        }
+        mac[i] = (uint8_t)byte;
+        text += 3;
+    }
+    return (mac[0] & 1) == 0 && memcmp(mac, (uint8_t[6]){0}, 6) != 0;
+}
+
+static void read_mac(const struct reading *reading, const char *key, const char *text,
+                     uint8_t mac[6]) {
+    if (text != NULL && !parse_mac(text, mac)) {
+        complaints_add(reading->complaints, yaml_text_line(reading->yaml, key),
+                       "%s: %s is not a MAC address such as 02:00:00:00:00:01", key, text);
+    }
+}
+
+static void read_classes(const struct reading *reading, const struct nic_yaml *nic,
+                         struct nic_eswitch_options *out) {
+    for (uint32_t i = 0; i < nic->traffic_classes_count; i++) {
+        bool twice = false;
+        for (uint32_t k = 0; k < i; k++) {
+            twice = twice || nic->traffic_classes[k] == nic->traffic_classes[i];
+        }
+        if (twice || nic->traffic_classes[i] > UINT8_MAX) {
+            complain_at(reading, "nic.traffic_classes",
+                        twice ? "a class is listed twice"
+                              : "a class is a byte, DSCP and ECN: at most 255");
+        }
+        out->traffic_classes[i] = (uint8_t)nic->traffic_classes[i];
+    }
+    out->class_count = nic->traffic_classes_count;
+}
+
+static void read_eswitch(const struct reading *reading, const struct nic_yaml *nic,
+                         uint32_t index) {
+    const struct port_yaml *port = &nic->ports[index];
+    struct nic_eswitch_options *eswitch = &reading->config->ports[index].eswitch;
+    char key[48];
+    uint64_t vport = 0;
+    snprintf(key, sizeof(key), "nic.ports[%u].vport", index);
+    const struct number number = {key, port->vport, 0, 1, UINT16_MAX - 1, &vport, 1};
+    set_numbers(reading, &number, 1);
+    eswitch->vport = (uint16_t)vport;
+    snprintf(key, sizeof(key), "nic.ports[%u].mac", index);
+    read_mac(reading, key, port->mac, eswitch->vport_mac);
+    snprintf(key, sizeof(key), "nic.ports[%u].gateway_mac", index);
+    read_mac(reading, key, port->gateway_mac, eswitch->gateway_mac);
+    bool told = port->vport != NULL || port->mac != NULL || port->gateway_mac != NULL;
+    if (told && strcmp(reading->config->nic_driver, "mlx5") != 0) {
+        snprintf(key, sizeof(key), "nic.ports[%u]", index);
+        complain_at(reading, key, "vport, mac and gateway_mac are for driver mlx5 only");
+    }
+}
+
+static void read_port(const struct reading *reading, const struct nic_yaml *nic, uint32_t index) {
+    struct config_port *port = &reading->config->ports[index];
+    char path[32];
+    snprintf(path, sizeof(path), "nic.ports[%u]", index);
+    port->line = yaml_text_line(reading->yaml, path);
+    set_text(port->port, sizeof(port->port), nic->ports[index].port, "");
+    set_text(port->device, sizeof(port->device), nic->ports[index].device, "");
+    check_port(reading, index);
+    read_eswitch(reading, nic, index);
+}
+
+// What the holder's socket and the packets of its functions need.
+static void read_mlx5(const struct reading *reading, const struct nic_yaml *nic) {
+    struct config *config = reading->config;
+    struct nic_eswitch_options classes = {0};
+    bool mlx5 = strcmp(config->nic_driver, "mlx5") == 0;
+    if (!mlx5 && (nic->holder != NULL || nic->traffic_classes_count > 0)) {
+        complain_at(reading, nic->holder != NULL ? "nic.holder" : "nic.traffic_classes",
+                    "for driver mlx5 only");
+    }
+    set_path(reading, config->holder, "nic.holder",
+             nic->holder != NULL ? nic->holder : NIC_HOLDER_DEFAULT);
+    if (strlen(config->holder) >= CONFIG_SOCKET_SIZE) {
+        complain_at(reading, "nic.holder", "too long for a socket");
+    }
+    read_classes(reading, nic, &classes);
+    for (uint32_t i = 0; i < nic->ports_count; i++) {
+        struct nic_eswitch_options *eswitch = &config->ports[i].eswitch;
+        memcpy(eswitch->traffic_classes, classes.traffic_classes, NIC_CLASSES_MAX);
+        eswitch->class_count = classes.class_count;
+    }
+}
+
 static void read_nic(const struct reading *reading) {
+    static const char *const names[] = {"ebpf", "mem", "mlx5"};
     const struct nic_yaml *nic = reading->file->nic;
     struct config *config = reading->config;
-    bool mem = nic->driver != NULL && *nic->driver == DRIVER_MEM;
-    set_text(config->nic_driver, sizeof(config->nic_driver), mem ? "mem" : "ebpf", "");
+    set_text(config->nic_driver, sizeof(config->nic_driver),
+             names[nic->driver != NULL ? *nic->driver : DRIVER_EBPF], "");
     set_path(reading, config->pin_dir, "nic.pin_dir", nic->pin_dir);
     config->remove_on_exit = nic->on_exit != NULL && *nic->on_exit == ON_EXIT_REMOVE;
     config->ports_line = yaml_text_line(reading->yaml, "nic.ports");
     config->port_count = nic->ports_count;
     for (uint32_t i = 0; i < nic->ports_count; i++) {
-        char path[32];
-        snprintf(path, sizeof(path), "nic.ports[%u]", i);
-        config->ports[i].line = yaml_text_line(reading->yaml, path);
-        set_text(config->ports[i].port, sizeof(config->ports[i].port), nic->ports[i].port, "");
-        set_text(config->ports[i].device, sizeof(config->ports[i].device), nic->ports[i].device,
-                 "");
-        check_port(reading, i);
+        read_port(reading, nic, i);
     }
+    read_mlx5(reading, nic);
 }
 
 static void read_probe(const struct reading *reading) {

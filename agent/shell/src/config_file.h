@@ -24,12 +24,16 @@ struct gossip_yaml {
 };
 struct port_yaml {
     char *port, *device;
+    uint32_t *vport;
+    char *mac, *gateway_mac;
 };
 enum on_exit { ON_EXIT_LEAVE, ON_EXIT_REMOVE };
-enum driver { DRIVER_EBPF, DRIVER_MEM };
+enum driver { DRIVER_EBPF, DRIVER_MEM, DRIVER_MLX5 };
 struct nic_yaml {
     enum driver *driver;
-    char *pin_dir;
+    char *pin_dir, *holder;
+    uint32_t *traffic_classes;
+    uint32_t traffic_classes_count;
     enum on_exit *on_exit;
     struct port_yaml *ports;
     uint32_t ports_count;

@@ -7,6 +7,7 @@
 #define MAY (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 #define CHOICE (MAY | CYAML_FLAG_STRICT)
 #define TEXT(key, flags, type, size) CYAML_FIELD_STRING_PTR(#key, flags, type, key, 1, (size)-1)
+#define MAC_TEXT_SIZE 18
 #define NUMBER(key, type) CYAML_FIELD_UINT_PTR(#key, MAY, type, key)
 #define CHOOSE(key, type, names)                                                                   \
     CYAML_FIELD_ENUM_PTR(#key, CHOICE, type, key, names, CYAML_ARRAY_LEN(names))
@@ -18,7 +19,9 @@ static const cyaml_strval_t levels[] = {{"debug", LOG_DEBUG},
                                         {"warning", LOG_WARNING},
                                         {"alarm", LOG_ALARM}};
 static const cyaml_strval_t formats[] = {{"text", LOG_TEXT}, {"json", LOG_JSON}};
-static const cyaml_strval_t drivers[] = {{"ebpf", DRIVER_EBPF}, {"mem", DRIVER_MEM}};
+static const cyaml_strval_t drivers[] = {{"ebpf", DRIVER_EBPF},
+                                         {"mem", DRIVER_MEM},
+                                         {"mlx5", DRIVER_MLX5}};
 static const cyaml_strval_t exits[] = {{"leave", ON_EXIT_LEAVE}, {"remove", ON_EXIT_REMOVE}};
 static const cyaml_strval_t backends[] = {{"auto", PROBE_BACKEND_AUTO},
                                           {"io_uring", PROBE_BACKEND_IO_URING},
@@ -52,14 +55,23 @@ static const cyaml_schema_field_t gossip_fields[] = {
 static const cyaml_schema_field_t port_fields[] = {
     TEXT(port, MUST, struct port_yaml, NAME_SIZE),
     TEXT(device, MUST, struct port_yaml, IFNAMSIZ),
+    NUMBER(vport, struct port_yaml),
+    TEXT(mac, MAY, struct port_yaml, MAC_TEXT_SIZE),
+    TEXT(gateway_mac, MAY, struct port_yaml, MAC_TEXT_SIZE),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t port_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct port_yaml, port_fields),
 };
+static const cyaml_schema_value_t class_schema = {
+    CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint32_t),
+};
 static const cyaml_schema_field_t nic_fields[] = {
     CHOOSE(driver, struct nic_yaml, drivers),
     TEXT(pin_dir, MAY, struct nic_yaml, CONFIG_PATH_SIZE),
+    TEXT(holder, MAY, struct nic_yaml, CONFIG_PATH_SIZE),
+    CYAML_FIELD_SEQUENCE("traffic_classes", MAY, struct nic_yaml, traffic_classes, &class_schema, 1,
+                         NIC_CLASSES_MAX),
     CHOOSE(on_exit, struct nic_yaml, exits),
     CYAML_FIELD_SEQUENCE("ports", MUST, struct nic_yaml, ports, &port_schema, 1, HOST_PORTS_MAX),
     CYAML_FIELD_END,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the engine wants done is done here, in the order that lets traffic move before peers are
 // told: NIC, gossip, probes, log.
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,12 +45,12 @@ static void apply_rules(struct agent *agent, const struct engine_effects *effect
         if (!effects->nic_dirty[i]) {
             continue;
         }
-        if (nic_apply(agent->nics[i], engine_rules(agent->engine, i), &error) == 0) {
-            agent->nic_applied |= ~agent->nic_good & 1U << i;
-            continue;
+        int rc = nic_apply(agent->nics[i], engine_rules(agent->engine, i), &error);
+        if (rc == 0) {
+            agent_nic_applied(agent, i);
+        } else if (rc != -EINPROGRESS) { // a worker's news will say how it went
+            agent_nic_failed(agent, i, &error);
         }
-        agent->nic_failed |= 1U << i;
-        agent_tell(agent, LOG_WARNING, "nic_failed", agent->nics[i]->device, "%s", error.text);
     }
 }
 
@@ -99,8 +100,10 @@ static void tell_ports(struct agent *agent, enum engine_event_kind kind, uint32_
 
 static void follow_up(struct agent *agent, bool news) {
     bool ignored = false;
-    agent->nic_good = (agent->nic_good | agent->nic_applied) & ~agent->nic_failed;
+    agent->nic_good =
+        (agent->nic_good | agent->nic_applied) & ~(agent->nic_failed | agent->nic_lost);
     tell_ports(agent, ENGINE_NIC_APPLIED, &agent->nic_applied, &news);
+    tell_ports(agent, ENGINE_NIC_LOST, &agent->nic_lost, &news);
     tell_ports(agent, ENGINE_NIC_FAILED, &agent->nic_failed, &news);
     if (news) { // what comes in while this runs is taken in the loop's next turn
         struct engine_event event = {.kind = ENGINE_GOSSIP};
@@ -114,6 +117,10 @@ int agent_step(struct agent *agent, const struct engine_event *event, struct err
     int rc = step_once(agent, event, error, &news);
     follow_up(agent, news);
     return rc;
+}
+
+void agent_tell_nics(struct agent *agent) {
+    follow_up(agent, false);
 }
 
 void agent_work_gossip(struct agent *agent) {

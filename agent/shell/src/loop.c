@@ -10,6 +10,7 @@
 #include "agent.h"
 #include "agent_shell/clock.h"
 #include "model/time.h"
+#include "nic_worker.h"
 
 #define METER_MS 200                   // between two looks at the NIC's counters
 #define GOODBYE_NS (500 * NS_PER_MS)   // for the last messages to leave
@@ -54,6 +55,13 @@ static void on_probes(uv_poll_t *poll, int status, int events) {
     (void)status;
     (void)events;
     agent_drain_probes(poll->data);
+}
+
+static void on_nic(uv_poll_t *poll, int status, int events) {
+    struct agent *agent = poll->data;
+    (void)status;
+    (void)events;
+    agent_review_nic(agent, (uint32_t)(poll - agent->nic_watches));
 }
 
 static void on_busy(uv_idle_t *idle) {
@@ -163,6 +171,11 @@ static int start_handles(struct agent *agent) {
     int rc = watch(agent, &agent->timer, agent->timer_fd, on_timer);
     rc = rc != 0 ? rc : watch(agent, &agent->gossip, gossip_zmq_fd(agent->carrier), on_gossip);
     rc = rc != 0 ? rc : watch(agent, &agent->probes, agent->probe_fd, on_probes);
+    for (uint32_t i = 0; rc == 0 && i < agent->port_count; i++) {
+        if (nic_is_worker(agent->nics[i])) {
+            rc = watch(agent, &agent->nic_watches[i], agent->nics[i]->watch_fd, on_nic);
+        }
+    }
     rc = rc != 0 ? rc : catch_signal(agent, &agent->hangup, SIGHUP, on_hangup);
     rc = rc != 0 ? rc : catch_signal(agent, &agent->terminate, SIGTERM, on_stop);
     rc = rc != 0 ? rc : catch_signal(agent, &agent->interrupt, SIGINT, on_stop);

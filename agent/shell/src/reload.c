@@ -37,11 +37,23 @@ static void change_keys(struct agent *agent, const struct config *config) {
     }
 }
 
+static bool same_eswitch(const struct nic_eswitch_options *a, const struct nic_eswitch_options *b) {
+    return a->vport == b->vport && memcmp(a->vport_mac, b->vport_mac, sizeof(a->vport_mac)) == 0 &&
+           memcmp(a->gateway_mac, b->gateway_mac, sizeof(a->gateway_mac)) == 0;
+}
+
+static bool same_classes(const struct config *a, const struct config *b) {
+    const struct nic_eswitch_options *of_a = &a->ports[0].eswitch, *of_b = &b->ports[0].eswitch;
+    return of_a->class_count == of_b->class_count &&
+           memcmp(of_a->traffic_classes, of_b->traffic_classes, NIC_CLASSES_MAX) == 0;
+}
+
 static bool same_ports(const struct config *a, const struct config *b) {
     bool same = a->port_count == b->port_count;
     for (uint32_t i = 0; same && i < a->port_count; i++) {
         same = strcmp(a->ports[i].port, b->ports[i].port) == 0 &&
-               strcmp(a->ports[i].device, b->ports[i].device) == 0;
+               strcmp(a->ports[i].device, b->ports[i].device) == 0 &&
+               same_eswitch(&a->ports[i].eswitch, &b->ports[i].eswitch);
     }
     return same;
 }
@@ -65,6 +77,8 @@ static void name_fixed_keys(struct agent *agent, const struct config *next) {
                               now->dead_after_ns == next->dead_after_ns},
         {"nic.driver", strcmp(now->nic_driver, next->nic_driver) == 0},
         {"nic.pin_dir", strcmp(now->pin_dir, next->pin_dir) == 0},
+        {"nic.holder", strcmp(now->holder, next->holder) == 0},
+        {"nic.traffic_classes", same_classes(now, next)},
         {"nic.ports", same_ports(now, next)},
         {"probe.backend", now->backend == next->backend},
     };

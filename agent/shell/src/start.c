@@ -124,26 +124,6 @@ static void set_up_ports(struct agent *agent) {
     }
 }
 
-static int open_nics(struct agent *agent, struct error *error) {
-    const struct config *config = &agent->config;
-    for (uint32_t i = 0; i < agent->port_count; i++) {
-        char pins[CONFIG_PATH_SIZE + IFNAMSIZ + 1];
-        const char *device = agent->ports[i].device;
-        bool own = config->pin_dir[0] != '\0' && agent->port_count > 1; // a folder for each port
-        snprintf(pins, sizeof(pins), "%s%s%s", config->pin_dir, own ? "/" : "", own ? device : "");
-        struct nic_options options = {.device = device, .pin_dir = pins};
-        int rc = nic_open(config->nic_driver, &options, &agent->nics[i], error);
-        if (rc != 0) {
-            return rc;
-        }
-        if (agent->nics[i]->applied.rule_count > 0) {
-            agent_tell(agent, LOG_INFO, "rules_adopted", device, "%u rules were in place",
-                       agent->nics[i]->applied.rule_count);
-        }
-    }
-    return 0;
-}
-
 int agent_open_probes(struct agent *agent, struct error *error) {
     struct probe_io_config config = {agent->config.backend, agent->nonce, agent->ports,
                                      agent->port_count};
@@ -303,7 +283,7 @@ int agent_open(struct agent *agent, const char *config_path) {
     }
     rc = open_basics(agent, &error);
     rc = rc != 0 ? rc : find_ports(agent, fabric, &error);
-    rc = rc != 0 ? rc : open_nics(agent, &error);
+    rc = rc != 0 ? rc : agent_open_nics(agent, &error);
     rc = rc != 0 ? rc : agent_open_probes(agent, &error);
     if (rc != 0) {
         fabric_close(fabric);

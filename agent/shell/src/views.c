@@ -150,6 +150,10 @@ static json_t *status_plan(const struct agent *agent) {
     return out;
 }
 
+static json_t *problem_json(const struct nic_trouble *trouble) {
+    return trouble->error.code != 0 ? json_string(trouble->error.text) : json_null();
+}
+
 static json_t *status_nic(const struct agent *agent) {
     uint64_t totals[3] = {0};
     json_t *ports = json_array();
@@ -164,12 +168,15 @@ static json_t *status_nic(const struct agent *agent) {
                                  agent->ports[i].device);
         json_object_set_new(port, "attachment",
                             json_string(nic->attachment != NULL ? nic->attachment : ""));
+        json_object_set_new(port, "problem", problem_json(&agent->trouble[i]));
         set_int(port, "rules", nic->applied.rule_count);
         set_int(port, "encaps", nic->applied.encap_count);
         json_object_set_new(port, "counters", agent_rdma_port_json(agent, i));
         json_array_append_new(ports, port);
     }
     json_t *out = json_pack("{s:s, s:o}", "driver", agent->config.nic_driver, "ports", ports);
+    bool held = strcmp(agent->config.nic_driver, "mlx5") == 0;
+    json_object_set_new(out, "holder", held ? json_string(agent->config.holder) : json_null());
     json_object_set_new(out, "qps", agent_rdma_qps_json(agent));
     set_int(out, "encapsulated", totals[0]);
     set_int(out, "decapsulated", totals[1]);

@@ -70,7 +70,9 @@ enum engine_event_kind {
     ENGINE_COUNTERS,   // counters: per rule and path
     ENGINE_NIC_APPLIED, // port: nic_apply succeeded for the first time, or again after it failed
     ENGINE_NIC_FAILED,  // port: nic_apply failed; the engine asks again after a while
-    ENGINE_CONFIG,      // config: live keys changed (probe timing, thresholds, algorithm)
+    ENGINE_NIC_LOST,    // port: what was applied is gone, so nothing is decapsulated; likewise
+    ENGINE_CONFIG,      // config: live keys changed (probe timing, thresholds, algorithm), or what
+                        // the NIC can do became known
     ENGINE_LEAVE,       // say goodbye in gossip
 };
 

@@ -18,6 +18,7 @@
 #include "agent_shell/probe_io.h"
 #include "gossip/gossip.h"
 #include "model/fabric.h"
+#include "nicdrv/nic.h"
 
 #define CONFIG_PATH_SIZE 256
 #define CONFIG_SOCKET_SIZE 108 // sun_path
@@ -28,6 +29,7 @@
 struct config_port {
     char port[NAME_SIZE + 4]; // name in the fabric
     char device[IFNAMSIZ];
+    struct nic_eswitch_options eswitch; // mlx5
     uint32_t line;
 };
 
@@ -48,6 +50,7 @@ struct config {
     uint64_t ping_interval_ns, ping_timeout_ns, dead_after_ns; // 0: the core's default
     char nic_driver[16];
     char pin_dir[CONFIG_PATH_SIZE]; // "": the driver's default
+    char holder[CONFIG_PATH_SIZE];  // mlx5: socket of srv6-holder
     bool remove_on_exit;
     struct config_port ports[HOST_PORTS_MAX];
     uint32_t port_count, ports_line;
