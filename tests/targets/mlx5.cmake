@@ -68,3 +68,14 @@ if(RDMA)
   set_property(TEST test_mlx5_driver test_mlx5_driver_cx5 test_mlx5_driver_cx7 APPEND PROPERTY ENVIRONMENT
     FAKECX_NETDEV=lo)
 endif()
+
+if(TARGET srv6-agent)
+  set(fakecx_file)
+  if(TARGET fakecx)
+    set(fakecx_file $<TARGET_FILE:fakecx>)
+  endif()
+  add_test(NAME test_selftest_nic
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_selftest_nic $<TARGET_FILE:srv6-agent> ${CMAKE_CURRENT_SOURCE_DIR}
+      ${fakecx_file})
+  set_tests_properties(test_selftest_nic PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
+endif()

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "selftest.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nicdrv_mlx5/selftest.h"
+#include "tool/table.h"
+#include "tool/tool.h"
+
+#define TOOL "srv6-agent"
+
+// What has been told so far, in the form that will be printed.
+struct report {
+    json_t *rows;             // with --json
+    struct tool_table *table; // without
+    unsigned count, unexpected, must_unexpected;
+};
+
+static const char *result_text(enum selftest_result result) {
+    static const char *const texts[] = {
+        [SELFTEST_ACCEPTED] = "accepted",
+        [SELFTEST_REFUSED] = "refused",
+        [SELFTEST_UNTRIED] = "untried",
+        [SELFTEST_ABSENT] = "absent",
+    };
+    return texts[result];
+}
+
+static const char *expected_text(enum selftest_expectation expected) {
+    static const char *const texts[] = {
+        [SELFTEST_ACCEPT] = "accepted",
+        [SELFTEST_REFUSE] = "refused",
+        [SELFTEST_EITHER] = "either",
+    };
+    return texts[expected];
+}
+
+static const char *need_text(enum selftest_need need) {
+    static const char *const texts[] = {
+        [SELFTEST_MUST] = "must",
+        [SELFTEST_MAY] = "may",
+        [SELFTEST_UNUSED] = "unused",
+    };
+    return texts[need];
+}
+
+static const char *errno_text(int code) {
+    const char *name = code != 0 ? strerrorname_np(code) : NULL;
+    return name != NULL ? name : code != 0 ? "unknown" : "";
+}
+
+static void add_json(struct report *report, const struct selftest_row *row) {
+    json_array_append_new(report->rows,
+                          json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:s, s:s}", "name",
+                                    row->name, "what", row->what, "result",
+                                    result_text(row->result), "expected",
+                                    expected_text(row->expected), "driver", need_text(row->need),
+                                    "unexpected", row->unexpected, "errno", row->code, "errno_name",
+                                    errno_text(row->code), "reason", row->reason));
+}
+
+static void add_line(struct report *report, const struct selftest_row *row) {
+    tool_table_cell(report->table, "%s", row->name);
+    tool_table_cell(report->table, "%s%s", result_text(row->result), row->unexpected ? " !" : "");
+    tool_table_cell(report->table, "%s", expected_text(row->expected));
+    tool_table_cell(report->table, "%s", row->need == SELFTEST_UNUSED ? "-" : need_text(row->need));
+    tool_table_cell(report->table, "%s", row->code != 0 ? errno_text(row->code) : "-");
+    tool_table_cell(report->table, "%s%s%s", row->what, row->reason[0] != '\0' ? ": " : "",
+                    row->reason);
+}
+
+static void each_row(void *context, const struct selftest_row *row) {
+    struct report *report = context;
+    report->count++;
+    report->unexpected += row->unexpected;
+    report->must_unexpected += row->unexpected && row->need == SELFTEST_MUST;
+    if (report->rows != NULL) {
+        add_json(report, row);
+    } else {
+        add_line(report, row);
+    }
+}
+
+static int print_json(const struct report *report, const struct selftest_device *about) {
+    return tool_print_json(
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:O}", "device", about->name, "netdev",
+                  about->netdev, "firmware", about->firmware, "format", about->format, "rdma_core",
+                  about->library, "probes", report->count, "unexpected", report->unexpected,
+                  "unexpected_must", report->must_unexpected, "rows", report->rows));
+}
+
+static int print_table(const struct report *report, const struct selftest_device *about) {
+    printf("%s (%s): steering format %s, firmware %s, rdma-core %s\n\n", about->name,
+           about->netdev[0] != '\0' ? about->netdev : "no netdev", about->format, about->firmware,
+           about->library[0] != '\0' ? about->library : "of unknown version");
+    int rc = tool_table_print(report->table, stdout);
+    printf("\n%u probes, %u unexpected", report->count, report->unexpected);
+    if (report->unexpected > 0) {
+        printf(" (marked !); the driver cannot work without %u of them", report->must_unexpected);
+    }
+    putchar('\n');
+    return rc == 0 && fflush(stdout) == 0 ? TOOL_OK : TOOL_FAILED;
+}
+
+static int run(const char *device, struct report *report) {
+    struct selftest_device about = {0};
+    struct error error = {0};
+    int code = TOOL_OK;
+    int rc = nic_selftest(device, &about, each_row, report, &error);
+    if (report->count > 0) {
+        code = report->rows != NULL ? print_json(report, &about) : print_table(report, &about);
+    }
+    if (rc < 0) {
+        bool permission = rc == -EACCES || rc == -EPERM;
+        return tool_error(TOOL, permission ? TOOL_PERMISSION : TOOL_FAILED, NULL, "%s", error.text);
+    }
+    return code == TOOL_OK && report->unexpected > 0 ? TOOL_UNHEALTHY : code;
+}
+
+int selftest_run(const char *device, bool json) {
+    static const struct tool_column columns[] = {{"probe", false},    {"result", false},
+                                                 {"expected", false}, {"driver", false},
+                                                 {"errno", false},    {"what", false}};
+    struct report report = {.rows = json ? json_array() : NULL,
+                            .table = json ? NULL : tool_table_open(columns, 6)};
+    int code = report.rows != NULL || report.table != NULL
+                   ? run(device, &report)
+                   : tool_error(TOOL, TOOL_FAILED, NULL, "out of memory");
+    json_decref(report.rows);
+    tool_table_close(report.table);
+    return code;
+}
