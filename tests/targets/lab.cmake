@@ -14,3 +14,12 @@ foreach(name placement cut flap restart orders curve refusals ports)
 endforeach()
 
 srv6_test(test_traffic LABEL unit SOURCES unit/test_traffic.c LIBRARIES traffic)
+
+# What the mlx5 driver lays before a packet, next to the kernel's own.
+if(TARGET mlx5_layout)
+  add_executable(mlx5_header_hex lab/mlx5_header_hex.c)
+  set_target_properties(mlx5_header_hex PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_link_libraries(mlx5_header_hex PRIVATE srv6_options mlx5_layout)
+  add_test(NAME mlx5_header COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/mlx5_header.sh ${CMAKE_BINARY_DIR}/tests)
+  set_tests_properties(mlx5_header PROPERTIES LABELS lab TIMEOUT 60 SKIP_RETURN_CODE 77)
+endif()
