@@ -62,11 +62,13 @@ if(RDMA)
       LIBRARIES mlx5_layout PkgConfig::MLX5 TIMEOUT 120)
   endforeach()
 
-  # The driver over the card; the uplink's netdev is one that every machine has.
-  srv6_fakecx_test(test_mlx5_driver LABEL unit SOURCES unit/test_mlx5_driver.c support/fakecx_bed.c
-    LIBRARIES nicdrv_mlx5 nicdrv mlx5_layout PkgConfig::MLX5 TIMEOUT 120)
-  set_property(TEST test_mlx5_driver test_mlx5_driver_cx5 test_mlx5_driver_cx7 APPEND PROPERTY ENVIRONMENT
-    FAKECX_NETDEV=lo)
+  # The driver over the card, with a software eSwitch inside the test; the uplink's netdev is one that every machine has.
+  foreach(part driver)
+    srv6_fakecx_test(test_mlx5_${part} LABEL unit SOURCES unit/test_mlx5_${part}.c support/card_bed.c support/fakecx_bed.c
+      LIBRARIES nicdrv_mlx5 nicdrv mlx5_layout softcx_model PkgConfig::MLX5 TIMEOUT 120)
+    set_property(TEST test_mlx5_${part} test_mlx5_${part}_cx5 test_mlx5_${part}_cx7 APPEND PROPERTY ENVIRONMENT
+      FAKECX_NETDEV=lo)
+  endforeach()
 endif()
 
 if(TARGET srv6-agent)
