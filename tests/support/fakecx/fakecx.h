@@ -26,7 +26,9 @@
 //                                              M of them; status: of the PRM, default 0x8 (ENOMEM)
 //   icm after=BYTES                            steering memory beyond BYTES in all is exhausted
 //   cqe after=N [times=M]                      after N sends a completion with an error; its queue
-//                                              is broken from then on
+//                                              is broken from then on, and libmlx5 44 soon waits
+//                                              for ever in whatever writes to that domain, even the
+//                                              removal of a rule
 //   fatal [destroys=ok] [queue=silent]         the device fails: async event, then every command
 //                                              ends in EIO (destroys=ok: all but those that remove
 //                                              something, as before the kernel lets go of the
