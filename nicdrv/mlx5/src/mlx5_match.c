@@ -53,6 +53,10 @@ static void match_destination(union mlx5_match *mask, union mlx5_match *value,
                     last[3]);
 }
 
+void mlx5_match_in_root(union mlx5_match *mask) {
+    prm_set(bytes_of(mask), PRM_IP_VERSION, 0xf);
+}
+
 void mlx5_match_source(uint16_t vport, union mlx5_match *mask, union mlx5_match *value) {
     begin(mask, value);
     match_exact(mask, value, PRM_SOURCE_PORT, vport);

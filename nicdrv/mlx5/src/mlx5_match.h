@@ -25,5 +25,7 @@ void mlx5_match_path(const struct mlx5_path_key *key, uint16_t vport, union mlx5
 void mlx5_match_tunnel(const struct mlx5_decap_key *key, bool with_ecn, union mlx5_match *mask,
                        union mlx5_match *value);
 void mlx5_match_source(uint16_t vport, union mlx5_match *mask, union mlx5_match *value);
+// For the root table, where firmware matches: by the bits of the mask, so 4 would be 6 as well.
+void mlx5_match_in_root(union mlx5_match *mask);
 
 #endif

@@ -208,6 +208,7 @@ int mlx5_steer_root_flow(struct mlx5_steer *steer, enum mlx5_version version,
                          struct mlx5dv_dr_rule **out) {
     union mlx5_match mask, value;
     mlx5_match_roce(version, steer->vport, &mask, &value);
+    mlx5_match_in_root(&mask);
     struct place place = {MLX5_TABLE_ROOT, 0, PRM_OUTER | PRM_MISC};
     int rc = need_matcher(steer, place, &mask, &steer->root_flow[version]);
     struct deeds deeds = {{steer->jumps[MLX5_TABLE_FLOW]}};
@@ -218,6 +219,7 @@ int mlx5_steer_root_decap(struct mlx5_steer *steer, const struct mlx5_decap_key 
                           struct mlx5dv_dr_rule **out) {
     union mlx5_match mask, value;
     mlx5_match_tunnel(key, false, &mask, &value);
+    mlx5_match_in_root(&mask);
     struct place place = {MLX5_TABLE_ROOT, 0, PRM_OUTER | PRM_MISC};
     int rc = need_matcher(steer, place, &mask, &steer->root_decap);
     struct deeds deeds = {{steer->jumps[MLX5_TABLE_DECAP]}};
