@@ -89,8 +89,8 @@ static struct mlx5dv_dr_action *make_count(struct selftest_bench *bench, uint8_t
     if (*object == NULL) {
         return NULL;
     }
-    if (object == &bench->counter) {
-        bench->counter_id = prm_get(out, PRM_ALLOC_COUNTER_ID);
+    if (object == &bench->counter_bulk) {
+        bench->counter_bulk_id = prm_get(out, PRM_ALLOC_COUNTER_ID);
     }
     return mlx5dv_dr_action_create_flow_counter(*object, offset);
 }

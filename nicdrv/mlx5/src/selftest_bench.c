@@ -135,17 +135,18 @@ int bench_make_table(struct selftest_bench *bench, const struct probe_plan *plan
     return bench->tables[plan->table] != NULL ? 0 : mlx5_reason_code();
 }
 
-int bench_read_counter(struct selftest_bench *bench, const struct probe_plan *plan) {
+int bench_read_counters(struct selftest_bench *bench, const struct probe_plan *plan) {
     (void)plan;
-    if (bench_take(bench, ACTION_COUNT) == NULL) {
+    if (bench_take(bench, ACTION_COUNT_BULK) == NULL) {
         return BENCH_UNTRIED;
     }
     uint8_t in[PRM_QUERY_COUNTER_IN] = {0};
-    uint8_t out[PRM_COUNTER_DATA + PRM_COUNTER_SIZE] = {0};
+    uint8_t out[PRM_COUNTER_DATA + PRM_COUNTER_BULK_UNIT * PRM_COUNTER_SIZE] = {0};
     prm_set(in, PRM_OPCODE, PRM_QUERY_FLOW_COUNTER);
-    prm_set(in, PRM_QUERY_COUNTER_ID, bench->counter_id);
+    prm_set(in, PRM_QUERY_COUNTER_COUNT, PRM_COUNTER_BULK_UNIT);
+    prm_set(in, PRM_QUERY_COUNTER_ID, bench->counter_bulk_id);
     mlx5_reason_preset();
-    int rc = mlx5dv_devx_obj_query(bench->counter, in, sizeof(in), out, sizeof(out));
+    int rc = mlx5dv_devx_obj_query(bench->counter_bulk, in, sizeof(in), out, sizeof(out));
     return rc == 0 ? 0 : mlx5_reason_code();
 }
 

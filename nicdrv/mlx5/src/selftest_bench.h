@@ -100,7 +100,7 @@ struct selftest_bench {
     struct mlx5dv_dr_domain *domain;
     struct mlx5dv_dr_table *tables[TABLE_COUNT];
     struct mlx5dv_devx_obj *counter, *counter_bulk;
-    uint32_t counter_id;
+    uint32_t counter_bulk_id;
     struct bench_stock stock[ACTION_KINDS];
 };
 
@@ -116,7 +116,7 @@ bench_attempt bench_rule;
 bench_attempt bench_same_rule_twice;
 bench_attempt bench_two_priorities;
 bench_attempt bench_large_match;
-bench_attempt bench_read_counter;
+bench_attempt bench_read_counters; // of the bulk
 bench_attempt bench_sync_software;
 bench_attempt bench_sync_hardware;
 
