@@ -57,13 +57,13 @@ if(RDMA)
   target_link_options(prop_mlx5_layout PRIVATE -Wl,--wrap=calloc) # memory that runs out
   srv6_test(test_mlx5_preflight LABEL unit SOURCES unit/test_mlx5_preflight.c LIBRARIES mlx5_preflight)
 
-  foreach(part fakecx fakecx_faults)
+  foreach(part fakecx fakecx_faults fakecx_queue)
     srv6_fakecx_test(test_${part} LABEL unit SOURCES unit/test_${part}.c support/fakecx_bed.c
       LIBRARIES mlx5_layout PkgConfig::MLX5 TIMEOUT 120)
   endforeach()
 
   # The driver over the card, with a software eSwitch inside the test; the uplink's netdev is one that every machine has.
-  foreach(part driver)
+  foreach(part driver faults)
     srv6_fakecx_test(test_mlx5_${part} LABEL unit SOURCES unit/test_mlx5_${part}.c support/card_bed.c support/fakecx_bed.c
       LIBRARIES nicdrv_mlx5 nicdrv mlx5_layout softcx_model PkgConfig::MLX5 TIMEOUT 120)
     set_property(TEST test_mlx5_${part} test_mlx5_${part}_cx5 test_mlx5_${part}_cx7 APPEND PROPERTY ENVIRONMENT
@@ -80,4 +80,18 @@ if(TARGET srv6-agent)
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_selftest_nic $<TARGET_FILE:srv6-agent> ${CMAKE_CURRENT_SOURCE_DIR}
       ${fakecx_file})
   set_tests_properties(test_selftest_nic PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
+endif()
+
+# tests/bench/nic: the driver's cost on the emulated card, next to the bare library's.
+if(TARGET nicdrv_mlx5)
+  add_executable(bench_nic bench/bench_nic.c bench/bench_nic_calls.c bench/bench_nic_floor.c support/fakecx_bed.c)
+  set_target_properties(bench_nic PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_include_directories(bench_nic PRIVATE support)
+  target_link_libraries(bench_nic PRIVATE srv6_options nicdrv_mlx5 nicdrv mlx5_layout PkgConfig::MLX5 cmocka)
+  foreach(call dr_rule_create dr_rule_destroy dr_domain_sync dr_action_create_packet_reformat dr_action_destroy
+      dr_action_create_flow_counter dr_action_create_modify_header devx_obj_create devx_obj_query devx_obj_destroy
+      devx_general_cmd)
+    target_link_options(bench_nic PRIVATE -Wl,--wrap=mlx5dv_${call})
+  endforeach()
+  add_dependencies(bench_nic fakecx)
 endif()

@@ -120,6 +120,7 @@ struct card {
     struct send_queue *queues;
     struct faults faults;
     bool watched;
+    bool died; // since the mirror was last told
 };
 
 // One ioctl.

@@ -176,7 +176,19 @@ int devx_create(struct call *call) {
 
 // ---- queries
 
-static int query_counter(const struct object *object, struct command *command) {
+// The mirror has a lock of its own, under which it calls into libmlx5 and so into this file.
+static void ask_mirror(struct card *card, uint32_t first, uint32_t count, uint8_t *out) {
+    pthread_mutex_unlock(&card->lock);
+    for (uint32_t i = 0; i < count && mirror_counter != NULL; i++) {
+        uint64_t packets = 0, bytes = 0;
+        mirror_counter(first + i, &packets, &bytes);
+        bits_set64(out, 8 * i * COUNTER_BYTES, packets);
+        bits_set64(out, 8 * i * COUNTER_BYTES + 64, bytes);
+    }
+    pthread_mutex_lock(&card->lock);
+}
+
+static int query_counter(struct card *card, const struct object *object, struct command *command) {
     if (command->in_size < 32) {
         return done(command, BAD_IN_LEN);
     }
@@ -191,13 +203,7 @@ static int query_counter(const struct object *object, struct command *command) {
     if (command->out_size < HEADER_BYTES + (size_t)count * COUNTER_BYTES) {
         return done(command, BAD_OUT_LEN);
     }
-    for (uint32_t i = 0; i < count && mirror_counter != NULL; i++) {
-        uint64_t packets = 0, bytes = 0;
-        mirror_counter(first + i, &packets, &bytes);
-        unsigned at = 8 * (HEADER_BYTES + i * COUNTER_BYTES);
-        bits_set64(command->out, at, packets);
-        bits_set64(command->out, at + 64, bytes);
-    }
+    ask_mirror(card, first, count, command->out + HEADER_BYTES);
     return done(command, OK);
 }
 
@@ -211,10 +217,10 @@ static int query_table(const struct object *object, struct command *command) {
     return done(command, OK);
 }
 
-static int query(const struct object *object, struct command *command) {
+static int query(struct card *card, const struct object *object, struct command *command) {
     uint32_t opcode = bits_get(command->in, 0, 16);
     if (opcode == QUERY_FLOW_COUNTER && object->kind == OBJECT_COUNTER) {
-        return query_counter(object, command);
+        return query_counter(card, object, command);
     }
     if (opcode == QUERY_FLOW_TABLE && object->kind == OBJECT_TABLE) {
         return query_table(object, command);
@@ -235,7 +241,7 @@ int devx_query(struct call *call) {
                                       MLX5_IB_ATTR_DEVX_OBJ_QUERY_CMD_OUT, &command)) {
         return -EINVAL;
     }
-    return query(object, &command);
+    return query(call->card, object, &command);
 }
 
 int devx_modify(struct call *call) {
@@ -284,7 +290,7 @@ int devx_query_async(struct call *call) {
     memcpy(answer, &wr_id, sizeof(wr_id));
     struct command command = {attr_in(call, MLX5_IB_ATTR_DEVX_OBJ_QUERY_ASYNC_CMD_IN, 8),
                               answer + sizeof(wr_id), in->len, out_size};
-    int error = query(object, &command);
+    int error = query(call->card, object, &command);
     if (error == -EREMOTEIO || error == 0) { // a refusal is an answer too
         ssize_t sent = send(send_fd, answer, sizeof(wr_id) + out_size, MSG_DONTWAIT | MSG_NOSIGNAL);
         error = sent < 0 ? -EAGAIN : 0;

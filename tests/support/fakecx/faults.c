@@ -105,7 +105,7 @@ static void fail(struct card *card) {
     for (int i = 0; i < CARD_CONTEXT_MAX; i++) {
         struct context *context = &card->contexts[i];
         if (context->open && !context->dead) {
-            context->dead = true;
+            context->dead = card->died = true;
             send(context->async_send_fd, &event, sizeof(event), MSG_DONTWAIT | MSG_NOSIGNAL);
         }
     }

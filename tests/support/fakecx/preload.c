@@ -25,6 +25,9 @@
 #include <rdma/rdma_user_ioctl_cmds.h>
 
 #include "card.h"
+#include "softcx/mirror.h"
+
+#pragma weak mirror_device_died
 
 #define NODE "/dev/infiniband/uverbs0"
 
@@ -86,7 +89,12 @@ static void *watch(void *argument) {
     while (read(fd, events, sizeof(events)) > 0) {
         pthread_mutex_lock(&card->lock);
         faults_refresh(card);
+        bool died = card->died;
+        card->died = false;
         pthread_mutex_unlock(&card->lock);
+        if (died && mirror_device_died != NULL) { // it has a lock of its own: under none of ours
+            mirror_device_died();
+        }
     }
     return NULL;
 }
