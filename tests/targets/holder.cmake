@@ -1,1 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+# srv6-holder, the agent's driver that attaches to it, and the worker that a slow driver is given.
+add_library(holder_bed STATIC support/holder_bed.c)
+target_include_directories(holder_bed PUBLIC support)
+target_link_libraries(holder_bed PUBLIC nicdrv PRIVATE srv6_options)
+
+srv6_test(test_holder_wire LABEL unit SOURCES unit/test_holder_wire.c LIBRARIES nicdrv)
+srv6_test(test_holder LABEL unit SOURCES unit/test_holder.c LIBRARIES holder_bed)
+foreach(target test_holder_wire)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/nicdrv/src)
+endforeach()
