@@ -6,6 +6,7 @@ target_link_libraries(holder_bed PUBLIC nicdrv PRIVATE srv6_options)
 
 srv6_test(test_holder_wire LABEL unit SOURCES unit/test_holder_wire.c LIBRARIES nicdrv)
 srv6_test(test_holder LABEL unit SOURCES unit/test_holder.c LIBRARIES holder_bed)
-foreach(target test_holder_wire)
+srv6_test(test_holder_hostile LABEL unit SOURCES unit/test_holder_hostile.c LIBRARIES holder_bed)
+foreach(target test_holder_wire test_holder_hostile)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/nicdrv/src)
 endforeach()
