@@ -63,12 +63,12 @@ int holder_stream_fill(struct holder_stream *stream) {
 
 bool holder_stream_take(struct holder_stream *stream, const uint8_t **bytes, size_t *size,
                         int *rc) {
-    const uint8_t *at = stream->in + stream->taken;
     size_t left = stream->size - stream->taken;
     *rc = 0;
     if (left < HOLDER_HEADER_SIZE) {
         return false;
     }
+    const uint8_t *at = stream->in + stream->taken;
     uint32_t length =
         (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | (uint32_t)at[3];
     if (length > HOLDER_MESSAGE_MAX) {

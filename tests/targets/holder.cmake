@@ -10,3 +10,10 @@ srv6_test(test_holder_hostile LABEL unit SOURCES unit/test_holder_hostile.c LIBR
 foreach(target test_holder_wire test_holder_hostile)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/nicdrv/src)
 endforeach()
+
+srv6_fuzz(fuzz_holder_message SOURCES fuzz/fuzz_holder_message.c LIBRARIES nicdrv
+  CORPUS fuzz/corpus/holder_message)
+target_include_directories(fuzz_holder_message PRIVATE ${PROJECT_SOURCE_DIR}/nicdrv/src)
+if(TARGET agent_nic)
+  srv6_test(test_nic_worker LABEL unit SOURCES unit/test_nic_worker.c LIBRARIES agent_nic nicdrv)
+endif()
