@@ -18,7 +18,10 @@ static void draft_fini(struct draft *draft) {
     free(draft->successor);
     free(draft->slots);
     free(draft->settled);
+    free(draft->slot_of);
     free(draft->votes);
+    free(draft->first_vote);
+    free(draft->tally);
     free(draft->doubles);
 }
 
@@ -32,10 +35,15 @@ static int draft_init(struct draft *draft, const struct mlx5_layout *now,
     draft->successor = room(now->flow_count, sizeof draft->successor[0]);
     draft->slots = room(draft->slot_capacity, sizeof draft->slots[0]);
     draft->settled = room(wanted->encap_count, sizeof draft->settled[0]);
-    draft->votes = room(flow_count, sizeof draft->votes[0]);
+    draft->slot_of = room(now->path_count > 0 ? now->paths[now->path_count - 1].id : 0,
+                          sizeof draft->slot_of[0]);
+    draft->votes = room(now->flow_count, sizeof draft->votes[0]);
+    draft->first_vote = room(now->path_count, sizeof draft->first_vote[0]);
+    draft->tally = room(wanted->encap_count, sizeof draft->tally[0]);
     draft->doubles = room(draft->slot_capacity, sizeof draft->doubles[0]);
     if (draft->flows == NULL || draft->origin == NULL || draft->successor == NULL ||
-        draft->slots == NULL || draft->settled == NULL || draft->votes == NULL ||
+        draft->slots == NULL || draft->settled == NULL || draft->slot_of == NULL ||
+        draft->votes == NULL || draft->first_vote == NULL || draft->tally == NULL ||
         draft->doubles == NULL) {
         draft_fini(draft);
         return -ENOMEM;

@@ -3,6 +3,7 @@
 //
 //   mlx5_layout_flows.c   rules -> flow entries; which old entry each continues
 //   mlx5_layout_ids.c     which path id each entry leads to
+//   mlx5_layout_merge.c   two ids of one encap become one again
 //   mlx5_layout.c         the changes and the finished layout
 //
 // While it is made, a flow entry's path_id is the number of a slot. The first now->path_count slots
@@ -21,10 +22,6 @@ struct slot {
     uint32_t place;  // index in the next layout's paths, when it has users
 };
 
-struct vote { // "a flow entry of this slot goes to this encap"
-    uint32_t slot, encap;
-};
-
 struct draft {
     const struct mlx5_layout *now;
     const struct rule_set *wanted;
@@ -35,8 +32,10 @@ struct draft {
     struct slot *slots;
     uint32_t slot_count, slot_capacity;
     uint32_t *settled; // of each wanted encap: a slot that leads to it during the whole step
-    struct vote *votes;
-    uint32_t vote_count;
+    uint32_t *slot_of; // of each id in use now; ids without one are never asked for
+    uint32_t *votes;   // encaps that the entries of a slot go to, slot after slot
+    uint32_t *first_vote;
+    uint32_t *tally;   // of each wanted encap, all zero between uses
     uint32_t *doubles; // slots whose encap has a settled one besides
     uint32_t double_count;
 };
@@ -59,5 +58,7 @@ uint32_t draft_fallback(const struct draft *draft, const struct mlx5_flow *old);
 
 // Fills slots and the flow entries' path_id. -ENOSPC when the ids do not suffice.
 int draft_assign(struct draft *draft, struct error *error);
+// Moves some of the entries to the settled slot of their encap, as mlx5_layout.h says.
+void draft_merge(struct draft *draft);
 
 #endif
