@@ -17,3 +17,9 @@ target_include_directories(fuzz_holder_message PRIVATE ${PROJECT_SOURCE_DIR}/nic
 if(TARGET agent_nic)
   srv6_test(test_nic_worker LABEL unit SOURCES unit/test_nic_worker.c LIBRARIES agent_nic nicdrv)
 endif()
+
+if(TARGET srv6-agent)
+  add_test(NAME agent_holder
+    COMMAND ${CMAKE_CURRENT_LIST_DIR}/../lab/agent_holder.sh ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${PROJECT_SOURCE_DIR})
+  set_tests_properties(agent_holder PROPERTIES LABELS lab TIMEOUT 300 SKIP_RETURN_CODE 77 RESOURCE_LOCK agents)
+endif()
