@@ -70,6 +70,9 @@ static void a_minimal_file_gets_all_defaults(void **state) {
     assert_string_equal(config.log_file, "");
     assert_string_equal(config.nic_driver, "ebpf");
     assert_string_equal(config.pin_dir, "");
+    assert_string_equal(config.holder, "/run/srv6/holder.sock");
+    assert_int_equal(config.ports[0].eswitch.vport, 0);
+    assert_int_equal(config.ports[0].eswitch.class_count, 0);
     assert_false(config.remove_on_exit);
     assert_int_equal(config.probe_interval_ns, 10 * NS_PER_MS);
     assert_int_equal(config.probe_timeout_ns, 4 * NS_PER_MS);
@@ -129,6 +132,85 @@ static void every_key_is_read(void **state) {
     assert_int_equal(config.backend, PROBE_BACKEND_EPOLL);
     assert_string_equal(config.algorithm, "spray");
     config_fini(&config);
+}
+
+static void what_an_eswitch_needs_is_read(void **state) {
+    (void)state;
+    static const uint8_t mac[6] = {0x02, 0, 0, 0xab, 0xCD, 0xff}, gateway[6] = {0, 1, 2, 3, 4, 5};
+    struct config config;
+    assert_int_equal(
+        load("fabric: lab.yaml\n"
+             "gossip: {listen: \"tcp://10.0.0.1:7946\"}\n"
+             "nic:\n"
+             "  driver: mlx5\n"
+             "  holder: run/h\n"
+             "  traffic_classes: [0x6a, 192, 0, 255]\n"
+             "  ports:\n"
+             "    - {port: h0.0, device: a, vport: 65534, mac: \"02:00:00:ab:CD:ff\"}\n"
+             "    - {port: h0.1, device: b, gateway_mac: \"00:01:02:03:04:05\"}\n",
+             &config),
+        0);
+    assert_string_equal(config.nic_driver, "mlx5");
+    assert_string_equal(config.holder, "/tmp/run/h");
+    assert_int_equal(config.ports[0].eswitch.vport, 65534);
+    assert_memory_equal(config.ports[0].eswitch.vport_mac, mac, 6);
+    assert_int_equal(config.ports[1].eswitch.vport, 0);
+    assert_memory_equal(config.ports[1].eswitch.gateway_mac, gateway, 6);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(config.ports[i].eswitch.class_count, 4);
+        assert_memory_equal(config.ports[i].eswitch.traffic_classes, "\x6a\xc0\x00\xff", 4);
+    }
+    config_fini(&config);
+}
+
+static void what_no_eswitch_can_have_is_told(void **state) {
+    (void)state;
+    struct config config;
+    assert_int_equal(load("fabric: lab.yaml\n"
+                          "gossip: {listen: \"tcp://10.0.0.1:7946\"}\n"
+                          "nic:\n"
+                          "  driver: mlx5\n"
+                          "  traffic_classes: [106, 256, 106]\n"
+                          "  ports:\n"
+                          "    - {port: h0.0, device: a, vport: 65535}\n"
+                          "    - {port: h0.1, device: b, mac: \"01:00:00:00:00:01\"}\n"
+                          "    - {port: h0.2, device: c, mac: \"00:00:00:00:00:00\"}\n"
+                          "    - {port: h0.3, device: d, gateway_mac: \"02:00:00:00:00:0g\"}\n"
+                          "    - {port: h0.4, device: e, gateway_mac: \"02:00:00:00:00\"}\n"
+                          "    - {port: h0.5, device: f, gateway_mac: \"2:0:0:0:0:1:2:3:4\"}\n",
+                          &config),
+                     -EINVAL);
+    expect_told(5, "nic.traffic_classes: a class is a byte");
+    expect_told(5, "nic.traffic_classes: a class is listed twice");
+    expect_told(7, "nic.ports[0].vport: 65535 is not within 1 to 65534");
+    expect_told(8, "nic.ports[1].mac: 01:00:00:00:00:01 is not a MAC address"); // of a group
+    expect_told(9, "nic.ports[2].mac");
+    expect_told(10, "nic.ports[3].gateway_mac");
+    expect_told(11, "nic.ports[4].gateway_mac");
+    expect_told(12, "nic.ports[5].gateway_mac");
+    assert_int_equal(count_told(), 8);
+}
+
+static void what_only_an_eswitch_needs_is_refused_for_other_drivers(void **state) {
+    (void)state;
+    struct config config;
+    assert_int_equal(load("fabric: lab.yaml\n"
+                          "gossip: {listen: \"tcp://10.0.0.1:7946\"}\n"
+                          "nic:\n"
+                          "  holder: /run/h\n"
+                          "  ports:\n"
+                          "    - {port: h0, device: a, vport: 1}\n",
+                          &config),
+                     -EINVAL);
+    expect_told(4, "nic.holder: for driver mlx5 only");
+    expect_told(6, "nic.ports[0]: vport, mac and gateway_mac are for driver mlx5 only");
+    assert_int_equal(
+        load("fabric: lab.yaml\n"
+             "gossip: {listen: \"tcp://10.0.0.1:7946\"}\n"
+             "nic: {driver: mem, traffic_classes: [0], ports: [{port: h0, device: a}]}\n",
+             &config),
+        -EINVAL);
+    expect_told(3, "nic.traffic_classes: for driver mlx5 only");
 }
 
 static void every_wrong_value_is_told_in_one_pass_with_its_line(void **state) {
@@ -283,6 +365,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_minimal_file_gets_all_defaults),
         cmocka_unit_test(every_key_is_read),
+        cmocka_unit_test(what_an_eswitch_needs_is_read),
+        cmocka_unit_test(what_no_eswitch_can_have_is_told),
+        cmocka_unit_test(what_only_an_eswitch_needs_is_refused_for_other_drivers),
         cmocka_unit_test(every_wrong_value_is_told_in_one_pass_with_its_line),
         cmocka_unit_test(errors_of_form_do_not_hide_errors_of_meaning),
         cmocka_unit_test(unknown_missing_and_mistyped_keys_are_all_told),

@@ -183,6 +183,11 @@ static void what_only_a_restart_changes_is_named(void **state) {
         {"driver: mem", "driver: ebpf", "nic.driver"},
         {"driver: mem", "pin_dir: /sys/fs/bpf/x", "nic.pin_dir"},
         {"device: mem0", "device: mem1", "nic.ports"},
+        {"driver: mem, ports: [{port: h0, device: mem0}]",
+         "driver: mlx5, holder: h, ports: [{port: h0, device: mem0}]", "nic.holder"},
+        {"driver: mem, ports: [{port: h0, device: mem0}]",
+         "driver: mlx5, traffic_classes: [1], ports: [{port: h0, device: mem0, vport: 1}]",
+         "nic.traffic_classes"},
         {"interval_ms: 3", "backend: epoll", "probe.backend"},
     };
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {

@@ -98,6 +98,11 @@ static void print_nic(const json_t *nic, FILE *out) {
                  tool_json_text(port, "port", "-"), tool_json_text(port, "device", "-"),
                  count_of(port, "rules"), count_of(port, "encaps"));
         view_sentence(out, text);
+        const char *problem = tool_json_text(port, "problem", NULL);
+        if (problem != NULL) {
+            snprintf(text, sizeof text, "         %s", problem);
+            view_sentence(out, text);
+        }
     }
 }
 
