@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is tried, in this order, and what is expected of it: the one place where the expectations
 // are. Where they come from: what the library's own checks say, seen on an emulated device with
-// rdma-core 44, and the vendor's documents where only firmware decides. Pure data.
+// rdma-core 44, 46, 56 and 64, and the vendor's documents where only firmware decides. Pure.
 #ifndef SELFTEST_PROBES_H
 #define SELFTEST_PROBES_H
 
