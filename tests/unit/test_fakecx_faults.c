@@ -108,6 +108,21 @@ static void what_is_within_the_limit_is_there(void **state) {
     ibv_close_device(device);
 }
 
+// As when a process dies: what it held is the next one's.
+static void steering_memory_of_a_closed_device_is_free_again(void **state) {
+    (void)state;
+    for (int i = 0; i < 20; i++) { // eight fit
+        struct ibv_context *device = fakecx_bed_open();
+        struct mlx5dv_dr_domain *domain =
+            mlx5dv_dr_domain_create(device, MLX5DV_DR_DOMAIN_TYPE_FDB);
+        assert_non_null(domain);
+        assert_non_null(mlx5dv_dr_table_create(domain, 1));
+        assert_true(fakecx_icm_bytes() > 0);
+        ibv_close_device(device);
+        assert_int_equal(fakecx_icm_bytes(), 0);
+    }
+}
+
 // ---- completions
 
 // What the library does when it reads that the device failed: it waits for nothing any more.
@@ -244,6 +259,7 @@ int main(void) {
                                   no_faults),
         cmocka_unit_test_teardown(a_completion_with_an_error_breaks_the_domain, no_faults),
         cmocka_unit_test_teardown(a_fatal_device_says_so_and_answers_no_more, no_faults),
+        cmocka_unit_test(steering_memory_of_a_closed_device_is_free_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
