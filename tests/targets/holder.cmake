@@ -23,3 +23,10 @@ if(TARGET srv6-agent)
     COMMAND ${CMAKE_CURRENT_LIST_DIR}/../lab/agent_holder.sh ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${PROJECT_SOURCE_DIR})
   set_tests_properties(agent_holder PROPERTIES LABELS lab TIMEOUT 300 SKIP_RETURN_CODE 77 RESOURCE_LOCK agents)
 endif()
+
+if(TARGET fakecx)
+  srv6_test(test_holder_program LABEL unit SOURCES unit/test_holder_program.c LIBRARIES nicdrv TIMEOUT 120)
+  add_dependencies(test_holder_program srv6-holder fakecx)
+  set_tests_properties(test_holder_program PROPERTIES
+    ENVIRONMENT "HOLDER=$<TARGET_FILE:srv6-holder>;FAKECX=$<TARGET_FILE:fakecx>")
+endif()
