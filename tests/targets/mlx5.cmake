@@ -55,6 +55,8 @@ if(RDMA)
   endforeach()
   srv6_test(prop_mlx5_layout LABEL property SOURCES property/prop_mlx5_layout.c LIBRARIES mlx5_layout nicdrv)
   target_link_options(prop_mlx5_layout PRIVATE -Wl,--wrap=calloc) # memory that runs out
+  srv6_test(test_mlx5_selftest LABEL unit SOURCES unit/test_mlx5_selftest.c
+    LIBRARIES nicdrv_mlx5 mlx5_layout PkgConfig::MLX5)
   srv6_test(test_mlx5_preflight LABEL unit SOURCES unit/test_mlx5_preflight.c LIBRARIES mlx5_preflight)
 
   foreach(part fakecx fakecx_faults fakecx_queue)
