@@ -111,7 +111,7 @@ static void what_is_within_the_limit_is_there(void **state) {
 // As when a process dies: what it held is the next one's.
 static void steering_memory_of_a_closed_device_is_free_again(void **state) {
     (void)state;
-    for (int i = 0; i < 20; i++) { // eight fit
+    for (int i = 0; i < 9; i++) { // eight fit
         struct ibv_context *device = fakecx_bed_open();
         struct mlx5dv_dr_domain *domain =
             mlx5dv_dr_domain_create(device, MLX5DV_DR_DOMAIN_TYPE_FDB);
