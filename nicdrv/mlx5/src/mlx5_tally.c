@@ -26,14 +26,25 @@ void mlx5_tally_fini(struct mlx5_tally *tally) {
     *tally = (struct mlx5_tally){0};
 }
 
+// The old rule of this match, or RULE_NONE. Both sets are sorted: *at goes through the old one.
+static uint32_t next_old(const struct rule_set *before, const struct rule_match *match,
+                         uint32_t *at) {
+    int order = -1;
+    while (*at < before->rule_count &&
+           (order = rule_match_compare(&before->rules[*at].match, match)) < 0) {
+        (*at)++;
+    }
+    return order == 0 ? *at : RULE_NONE;
+}
+
 static void fill_origin(const struct rule_set *before_set, const struct mlx5_tally *before,
                         const struct rule_set *after_set, struct mlx5_tally *after) {
     for (uint32_t i = 0; i < after->origin_count; i++) {
         after->origin[i] = RULE_NONE;
     }
-    for (uint32_t r = 0; r < after_set->rule_count; r++) {
+    for (uint32_t r = 0, at = 0; r < after_set->rule_count; r++) {
         uint32_t origin[RULE_PATHS_MAX];
-        uint32_t old = rule_set_find(before_set, &after_set->rules[r].match);
+        uint32_t old = next_old(before_set, &after_set->rules[r].match, &at);
         rule_path_origins(before_set, old, after_set, r, origin);
         for (uint32_t p = 0; p < after_set->rules[r].path_count; p++) {
             if (origin[p] != RULE_NONE) {
