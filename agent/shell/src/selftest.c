@@ -16,6 +16,7 @@
 struct report {
     json_t *rows;             // with --json
     struct tool_table *table; // without
+    json_t *capabilities;     // name: bool
     unsigned count, unexpected, must_unexpected;
 };
 
@@ -77,6 +78,10 @@ static void each_row(void *context, const struct selftest_row *row) {
     report->count++;
     report->unexpected += row->unexpected;
     report->must_unexpected += row->unexpected && row->need == SELFTEST_MUST;
+    if (row->capability != NULL) {
+        json_object_set_new(report->capabilities, row->capability,
+                            json_boolean(row->result == SELFTEST_ACCEPTED));
+    }
     if (report->rows != NULL) {
         add_json(report, row);
     } else {
@@ -85,11 +90,23 @@ static void each_row(void *context, const struct selftest_row *row) {
 }
 
 static int print_json(const struct report *report, const struct selftest_device *about) {
-    return tool_print_json(
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:O}", "device", about->name, "netdev",
-                  about->netdev, "firmware", about->firmware, "format", about->format, "rdma_core",
-                  about->library, "probes", report->count, "unexpected", report->unexpected,
-                  "unexpected_must", report->must_unexpected, "rows", report->rows));
+    return tool_print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:O, s:O}", "device",
+                                     about->name, "netdev", about->netdev, "firmware",
+                                     about->firmware, "format", about->format, "rdma_core",
+                                     about->library, "probes", report->count, "unexpected",
+                                     report->unexpected, "unexpected_must", report->must_unexpected,
+                                     "capabilities", report->capabilities, "rows", report->rows));
+}
+
+static void print_capabilities(const struct report *report) {
+    const char *name;
+    json_t *value;
+    const char *before = "capabilities: ";
+    json_object_foreach(report->capabilities, name, value) {
+        printf("%s%s %s", before, name, json_is_true(value) ? "yes" : "no");
+        before = ", ";
+    }
+    putchar('\n');
 }
 
 static int print_table(const struct report *report, const struct selftest_device *about) {
@@ -97,7 +114,9 @@ static int print_table(const struct report *report, const struct selftest_device
            about->netdev[0] != '\0' ? about->netdev : "no netdev", about->format, about->firmware,
            about->library[0] != '\0' ? about->library : "of unknown version");
     int rc = tool_table_print(report->table, stdout);
-    printf("\n%u probes, %u unexpected", report->count, report->unexpected);
+    putchar('\n');
+    print_capabilities(report);
+    printf("%u probes, %u unexpected", report->count, report->unexpected);
     if (report->unexpected > 0) {
         printf(" (marked !); the driver cannot work without %u of them", report->must_unexpected);
     }
@@ -113,22 +132,27 @@ static int run(const char *device, struct report *report) {
     if (report->count > 0) {
         code = report->rows != NULL ? print_json(report, &about) : print_table(report, &about);
     }
+    if (code != TOOL_OK) {
+        return tool_error(TOOL, code, NULL, "cannot write to standard output");
+    }
     if (rc < 0) {
         bool permission = rc == -EACCES || rc == -EPERM;
         return tool_error(TOOL, permission ? TOOL_PERMISSION : TOOL_FAILED, NULL, "%s", error.text);
     }
-    return code == TOOL_OK && report->unexpected > 0 ? TOOL_UNHEALTHY : code;
+    return report->unexpected > 0 ? TOOL_UNHEALTHY : TOOL_OK;
 }
 
 int selftest_run(const char *device, bool json) {
     static const struct tool_column columns[] = {{"probe", false},    {"result", false},
                                                  {"expected", false}, {"driver", false},
                                                  {"errno", false},    {"what", false}};
-    struct report report = {.rows = json ? json_array() : NULL,
+    struct report report = {.capabilities = json_object(),
+                            .rows = json ? json_array() : NULL,
                             .table = json ? NULL : tool_table_open(columns, 6)};
-    int code = report.rows != NULL || report.table != NULL
+    int code = report.capabilities != NULL && (report.rows != NULL || report.table != NULL)
                    ? run(device, &report)
                    : tool_error(TOOL, TOOL_FAILED, NULL, "out of memory");
+    json_decref(report.capabilities);
     json_decref(report.rows);
     tool_table_close(report.table);
     return code;

@@ -44,6 +44,7 @@ static void tell(struct selftest_bench *bench, const struct selftest_probe *prob
     struct selftest_row row = {
         .name = probe->name,
         .what = probe->what,
+        .capability = probe->capability,
         .need = probe->need,
         .expected = selftest_expected(probe, kind),
         .result = rc == 0  ? SELFTEST_ACCEPTED

@@ -196,6 +196,7 @@ const struct selftest_probe selftest_probes[] = {
      .plan = {SUBJECT_MATCH, .match = {QP_BUCKET}},
      .reason = no_qp},
     {.name = "match-flow-qp",
+     .capability = "per_qp",
      .what = "all that a rule of a flow by its QP matches",
      MAY_WORK_BUT_CX5,
      .since = LIBRARY_WITH_QP,
@@ -246,6 +247,7 @@ const struct selftest_probe selftest_probes[] = {
      .plan = {SUBJECT_ACTION, .match = {FROM_MANAGER},
               .actions = {ACTION_ENCAP_54, ACTION_UPLINK}}},
     {.name = "encap-78",
+     .capability = "srh",
      .what = "with an SRH: two carriers, reduced",
      MAY_WORK,
      .plan = {SUBJECT_ACTION, .match = {FROM_MANAGER}, .actions = {ACTION_ENCAP_78, ACTION_UPLINK}},
@@ -359,6 +361,7 @@ const struct selftest_probe selftest_probes[] = {
      WORKS_UNUSED,
      .plan = {SUBJECT_ACTION, .match = {FROM_MANAGER}, .actions = {ACTION_COUNT, ACTION_UPLINK}}},
     {.name = "count-bulk",
+     .capability = "counters",
      .what = "the last one of 128 flow counters made at once",
      MUST_WORK,
      .plan = {SUBJECT_ACTION, .match = {FROM_MANAGER},
@@ -394,11 +397,13 @@ const struct selftest_probe selftest_probes[] = {
 
     // ---- what the library cannot be asked for
     {.name = "spray",
+     .capability = "spray",
      .what = "spread the packets of a flow over paths",
      IS_ABSENT,
      .reason = "mlx5dv_dr splits by no random number or hash: an array copies to all, a sampler "
                "copies some. Per-QP paths and more QPs instead"},
     {.name = "insert-header",
+     .capability = "insert_header",
      .what = "insert an SRH into a packet",
      IS_ABSENT,
      .reason = "mlx5dv_dr has no insert header: an SRH comes with the encapsulation"},

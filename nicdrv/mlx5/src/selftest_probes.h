@@ -18,6 +18,7 @@ enum probe_expectation {
 
 struct selftest_probe {
     const char *name, *what, *reason;
+    const char *capability; // as selftest_row
     enum selftest_need need;
     enum probe_expectation expected;
     // Versions of rdma-core for which the expectation holds: before `since` the library refuses,

@@ -38,6 +38,9 @@ enum selftest_need {
 struct selftest_row {
     const char *name; // "encap-54"
     const char *what; // what was asked for, in words
+    // What a plan may ask of the device when the row is accepted ("per_qp", as nic_capabilities);
+    // NULL: the row is none of these.
+    const char *capability;
     enum selftest_need need;
     enum selftest_expectation expected;
     enum selftest_result result;
