@@ -146,6 +146,31 @@ static void a_table_that_a_root_rule_jumps_to_stays(void **state) {
     ibv_close_device(device);
 }
 
+static void header_rewrites_and_decapsulations_are_made(void **state) {
+    (void)state;
+    struct fakecx_switch sw;
+    fakecx_switch_make(&sw);
+    __be64 two[] = {(__be64)prm_set_action(PRM_METADATA_REG_C_1, 0, 32, 1),
+                    (__be64)prm_set_action(PRM_OUT_IP_ECN, 0, 2, 3)};
+    uint8_t header[14] = {0};
+    struct mlx5dv_dr_action *rewrites[20], *decap;
+    decap = mlx5dv_dr_action_create_packet_reformat(
+        sw.domain, 0, MLX5DV_FLOW_ACTION_PACKET_REFORMAT_TYPE_L3_TUNNEL_TO_L2, sizeof(header),
+        header);
+    assert_non_null(decap);
+    assert_int_equal(fakecx_count("reformat"), 0); // it is a rewrite
+    for (size_t i = 0; i < 20; i++) {
+        rewrites[i] = mlx5dv_dr_action_create_modify_header(sw.domain, 0, sizeof(two), two);
+        assert_non_null(rewrites[i]);
+    }
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(mlx5dv_dr_action_destroy(rewrites[i]), 0);
+    }
+    assert_int_equal(mlx5dv_dr_action_destroy(decap), 0);
+    fakecx_switch_remove(&sw);
+    assert_string_equal(fakecx_bed_objects(), "");
+}
+
 // ---- counters
 
 static void query_of(uint32_t *in, uint32_t id, uint32_t count) {
@@ -287,6 +312,7 @@ int main(void) {
         cmocka_unit_test(firmware_does_not_know_every_command),
         cmocka_unit_test(the_root_table_only_jumps),
         cmocka_unit_test(a_table_that_a_root_rule_jumps_to_stays),
+        cmocka_unit_test(header_rewrites_and_decapsulations_are_made),
         cmocka_unit_test(counters_are_read_in_bulk),
         cmocka_unit_test(an_asynchronous_query_answers_by_descriptor),
         cmocka_unit_test(twenty_thousand_rules_come_and_go),
