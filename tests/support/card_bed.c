@@ -97,8 +97,8 @@ static void serve(int fd) {
         goes_on = send_answer(fd, &answer, false);
     }
     softcx_clear(bed.card);
-    bed.rules = 0;
     memset(bed.ids, 0, sizeof bed.ids);
+    __atomic_store_n(&bed.rules, 0, __ATOMIC_RELEASE);
     close(fd);
 }
 
@@ -143,7 +143,14 @@ void card_bed_take_changes(unsigned *added, unsigned *removed) {
 }
 
 unsigned card_bed_rule_count(void) {
-    return bed.rules;
+    return __atomic_load_n(&bed.rules, __ATOMIC_ACQUIRE);
+}
+
+void card_bed_expect_empty(void) {
+    for (int i = 0; i < 2000 && card_bed_rule_count() != 0; i++) {
+        usleep(1000);
+    }
+    assert_int_equal(card_bed_rule_count(), 0);
 }
 
 // ---- frames

@@ -19,6 +19,8 @@ void card_bed_watch(card_watch_fn *watch, void *context);
 // Rules added and removed since the last call of this function.
 void card_bed_take_changes(unsigned *added, unsigned *removed);
 unsigned card_bed_rule_count(void);
+// The card hears of a closed device a moment later: asserts that it soon has no rule.
+void card_bed_expect_empty(void);
 
 struct card_frame {
     uint8_t room[CARD_FRAME_ROOM + 256]; // the frame begins at CARD_FRAME_ROOM

@@ -49,7 +49,7 @@ static inline int bench_teardown(void **state) {
     rule_set_fini(&bench->wanted);
     assert_int_equal(fakecx_count(NULL), 0);
     assert_int_equal(fakecx_icm_bytes(), 0);
-    assert_int_equal(card_bed_rule_count(), 0);
+    card_bed_expect_empty();
     return 0;
 }
 

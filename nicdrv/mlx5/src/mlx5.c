@@ -17,10 +17,8 @@
 
 #include <sys/epoll.h>
 
-#include "mlx5_events.h"
 #include "mlx5_next_hop.h"
 #include "mlx5_program.h"
-#include "mlx5_reason.h"
 
 struct mlx5_nic {
     struct nic nic; // first
@@ -28,7 +26,6 @@ struct mlx5_nic {
     bool alive;
     struct mlx5_card card;
     struct mlx5_program program;
-    struct mlx5_events events;
     struct mlx5_next_hop hop;
     struct nic_capabilities capabilities;
     struct mlx5_card_totals passed; // of devices that were lost
@@ -43,6 +40,10 @@ static bool gateway_is_given(const struct mlx5_nic *mlx5) {
     return memcmp(mlx5->eswitch.gateway_mac, none, sizeof none) != 0;
 }
 
+static bool has_failed(struct mlx5_nic *mlx5) {
+    return mlx5_events_failed(&mlx5->card.events);
+}
+
 // ---- up and down
 
 static int watch(struct mlx5_nic *mlx5, int fd, struct error *error) {
@@ -55,15 +56,6 @@ static int watch(struct mlx5_nic *mlx5, int fd, struct error *error) {
     return 0;
 }
 
-static int start_events(struct mlx5_nic *mlx5, struct error *error) {
-    int rc = mlx5_events_start(&mlx5->events, mlx5->card.device.context);
-    if (rc < 0) {
-        return error_set(error, rc, "%s: cannot listen to the device's events: %s",
-                         mlx5->nic.device, strerror(-rc));
-    }
-    return watch(mlx5, mlx5->events.failed_fd, error);
-}
-
 static int start_next_hop(struct mlx5_nic *mlx5, struct error *error) {
     if (gateway_is_given(mlx5)) {
         return 0;
@@ -73,8 +65,8 @@ static int start_next_hop(struct mlx5_nic *mlx5, struct error *error) {
 }
 
 static void take_down(struct mlx5_nic *mlx5) {
-    mlx5_events_stop(&mlx5->events);
     mlx5_next_hop_close(&mlx5->hop);
+    mlx5_events_begin(&mlx5->card.events);
     mlx5_program_fini(&mlx5->program);
     mlx5_card_close(&mlx5->card);
     mlx5->alive = false;
@@ -89,7 +81,7 @@ static int bring_up(struct mlx5_nic *mlx5, struct error *error) {
     }
     rc = mlx5_program_init(&mlx5->program, &mlx5->card);
     rc = rc < 0 ? error_set(error, rc, "%s: no memory", mlx5->nic.device) : 0;
-    rc = rc < 0 ? rc : start_events(mlx5, error);
+    rc = rc < 0 ? rc : watch(mlx5, mlx5->card.events.failed_fd, error);
     rc = rc < 0 ? rc : start_next_hop(mlx5, error);
     if (rc < 0) {
         take_down(mlx5);
@@ -110,8 +102,6 @@ static struct mlx5_card_totals add_totals(const struct mlx5_card_totals *a,
 static int lose(struct mlx5_nic *mlx5, struct error *error) {
     struct mlx5_card_totals last = mlx5_card_read_totals(&mlx5->card);
     mlx5->passed = add_totals(&mlx5->passed, &last);
-    mlx5_events_stop(&mlx5->events);
-    mlx5_events_give_up(mlx5->card.device.context);
     take_down(mlx5);
     rule_set_clear(&mlx5->nic.applied);
     mlx5->nic.unsettled = true;
@@ -155,11 +145,7 @@ static void mlx5_close(struct nic *nic, bool remove_rules) {
     struct mlx5_nic *mlx5 = mlx5_of(nic);
     (void)remove_rules;
     if (mlx5->alive) {
-        if (atomic_load(&mlx5->events.failed)) {
-            lose(mlx5, NULL);
-        } else {
-            take_down(mlx5);
-        }
+        take_down(mlx5);
     }
     free_nic(mlx5);
 }
@@ -185,11 +171,16 @@ static int find_leaf(struct mlx5_nic *mlx5, const struct rule_set *set, uint64_t
 static int program(struct mlx5_nic *mlx5, const struct rule_set *wanted,
                    const struct mlx5_ethernet *leaf, struct error *error) {
     struct error why = {0};
+    mlx5_events_begin(&mlx5->card.events);
     int rc = mlx5_program_apply(&mlx5->program, &mlx5->nic.applied, wanted, leaf, &why);
-    if (mlx5_steer_sync(&mlx5->card.steer) < 0 || atomic_load(&mlx5->events.failed)) {
+    bool lost = mlx5_steer_sync(&mlx5->card.steer) < 0;
+    if (!lost) {
+        mlx5_reformats_evict(&mlx5->card.reformats, MLX5_REFORMATS_UNUSED_MAX);
+    }
+    mlx5_events_end(&mlx5->card.events);
+    if (lost) {
         return lose(mlx5, error);
     }
-    mlx5_reformats_evict(&mlx5->card.reformats, MLX5_REFORMATS_UNUSED_MAX);
     return rc < 0 ? error_set(error, rc, "%s", why.text) : 0;
 }
 
@@ -198,7 +189,7 @@ static int mlx5_apply(struct nic *nic, const struct rule_set *wanted, struct err
     struct mlx5_ethernet leaf;
     struct rule_set next;
     int rc = mlx5->alive ? 0 : bring_up(mlx5, error);
-    if (rc == 0 && atomic_load(&mlx5->events.failed)) {
+    if (rc == 0 && has_failed(mlx5)) {
         rc = lose(mlx5, error);
     }
     rc = rc < 0 ? rc : find_leaf(mlx5, wanted, MLX5_NEXT_HOP_WAIT_NS, &leaf, error);
@@ -240,7 +231,7 @@ static int mlx5_review(struct nic *nic, struct error *error) {
     if (!mlx5->alive) {
         return 0;
     }
-    return atomic_load(&mlx5->events.failed) ? lose(mlx5, error) : review_leaf(mlx5, error);
+    return has_failed(mlx5) ? lose(mlx5, error) : review_leaf(mlx5, error);
 }
 
 // ---- what it tells

@@ -52,14 +52,22 @@ int mlx5_card_open(struct mlx5_card *card, const struct nic_options *options, st
     if (rc < 0) {
         return rc;
     }
-    mlx5_counters_init(&card->counters, card->device.context);
-    rc = mlx5_steer_open(&card->device, &card->steer, error);
+    rc = mlx5_events_start(&card->events, card->device.context, MLX5_PATIENCE_NS);
     if (rc < 0) {
         mlx5_device_close(&card->device);
-        return rc;
+        return error_set(error, rc, "%s: cannot listen to the device's events: %s", options->device,
+                         strerror(-rc));
     }
-    mlx5_reformats_init(&card->reformats, card->steer.domain);
-    rc = try_out(card, error);
+    mlx5_events_begin(&card->events);
+    mlx5_counters_init(&card->counters, card->device.context, &card->events);
+    card->steer.events = &card->events; // also when opening fails
+    rc = mlx5_steer_open(&card->device, &card->events, &card->steer, error);
+    mlx5_reformats_init(&card->reformats, &card->steer);
+    rc = rc < 0 ? rc : try_out(card, error);
+    if (rc == 0 && mlx5_steer_sync(&card->steer) < 0) {
+        rc = error_set(error, -EIO, "%s: the device failed while it was tried", options->device);
+    }
+    mlx5_events_end(&card->events);
     if (rc < 0) {
         mlx5_card_close(card);
     }
@@ -67,10 +75,15 @@ int mlx5_card_open(struct mlx5_card *card, const struct nic_options *options, st
 }
 
 void mlx5_card_close(struct mlx5_card *card) {
+    mlx5_events_begin(&card->events);
+    if (card->steer.domain != NULL) {
+        mlx5_steer_sync(&card->steer); // else the library would wait below
+    }
     mlx5_steer_drop_rules(&card->steer);
     mlx5_reformats_fini(&card->reformats);
     mlx5_counters_fini(&card->counters);
     mlx5_steer_close(&card->steer);
+    mlx5_events_stop(&card->events);
     mlx5_device_close(&card->device);
 }
 

@@ -13,6 +13,7 @@
 
 struct mlx5_card {
     struct mlx5_device device;
+    struct mlx5_events events;
     struct mlx5_steer steer;
     struct mlx5_reformats reformats;
     struct mlx5_counters counters;

@@ -13,11 +13,16 @@
 #define BULK_CODE (MLX5_COUNTER_BULK / PRM_COUNTER_BULK_UNIT)
 #define WORD sizeof(uint32_t)
 
-void mlx5_counters_init(struct mlx5_counters *pool, struct ibv_context *context) {
-    *pool = (struct mlx5_counters){.context = context};
+void mlx5_counters_init(struct mlx5_counters *pool, struct ibv_context *context,
+                        struct mlx5_events *events) {
+    *pool = (struct mlx5_counters){.context = context, .events = events};
 }
 
-static void destroy_bulk(struct mlx5_counter_bulk *bulk) {
+static void destroy_bulk(const struct mlx5_counters *pool, struct mlx5_counter_bulk *bulk) {
+    if (mlx5_events_failed(pool->events)) {
+        free(bulk);
+        return;
+    }
     for (uint32_t i = 0; i < MLX5_COUNTER_BULK; i++) {
         if (bulk->counters[i].action != NULL) {
             mlx5dv_dr_action_destroy(bulk->counters[i].action);
@@ -31,21 +36,10 @@ static void destroy_bulk(struct mlx5_counter_bulk *bulk) {
 
 void mlx5_counters_fini(struct mlx5_counters *pool) {
     for (uint32_t b = 0; b < pool->bulk_count; b++) {
-        destroy_bulk(pool->bulks[b]);
+        destroy_bulk(pool, pool->bulks[b]);
     }
     free(pool->bulks);
     *pool = (struct mlx5_counters){0};
-}
-
-static int make_actions(struct mlx5_counter_bulk *bulk) {
-    for (uint32_t i = 0; i < MLX5_COUNTER_BULK; i++) {
-        mlx5_reason_preset();
-        bulk->counters[i].action = mlx5dv_dr_action_create_flow_counter(bulk->object, i);
-        if (bulk->counters[i].action == NULL) {
-            return mlx5_reason_code();
-        }
-    }
-    return 0;
 }
 
 static int read_bulk(struct mlx5_counter_bulk *bulk) {
@@ -77,13 +71,13 @@ static int make_bulk(const struct mlx5_counters *pool, struct mlx5_counter_bulk 
     prm_set(in, PRM_ALLOC_COUNTER_BULK, BULK_CODE);
     mlx5_reason_preset();
     bulk->object = mlx5dv_devx_obj_create(pool->context, in, sizeof in, answer, sizeof answer);
-    int rc = bulk->object == NULL ? mlx5_reason_code() : make_actions(bulk);
+    int rc = bulk->object == NULL ? mlx5_reason_code() : 0;
     bulk->id = prm_get(answer, PRM_ALLOC_COUNTER_ID);
     if (rc == 0) {
         rc = read_bulk(bulk); // nobody says that they begin at zero
     }
     if (rc < 0) {
-        destroy_bulk(bulk);
+        destroy_bulk(pool, bulk);
         return rc;
     }
     *out = bulk;
@@ -114,8 +108,22 @@ static int add_bulk(struct mlx5_counters *pool) {
     return 0;
 }
 
+// Made when it is first taken, and kept.
+static int need_action(const struct mlx5_counters *pool, struct mlx5_counter *counter) {
+    const struct mlx5_counter_bulk *bulk = pool->bulks[counter->bulk];
+    if (counter->action != NULL) {
+        return 0;
+    }
+    mlx5_reason_preset();
+    counter->action =
+        mlx5dv_dr_action_create_flow_counter(bulk->object,
+                                             (uint32_t)(counter - &bulk->counters[0]));
+    return counter->action == NULL ? mlx5_reason_code() : 0;
+}
+
 int mlx5_counter_take(struct mlx5_counters *pool, struct mlx5_counter **out) {
     int rc = pool->clean == NULL ? add_bulk(pool) : 0;
+    rc = rc < 0 ? rc : need_action(pool, pool->clean);
     if (rc < 0) {
         return rc;
     }

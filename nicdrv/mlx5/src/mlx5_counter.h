@@ -14,6 +14,8 @@
 
 #include <infiniband/mlx5dv.h>
 
+#include "mlx5_events.h"
+
 #define MLX5_COUNTER_BULK 512
 
 struct mlx5_count {
@@ -40,14 +42,16 @@ struct mlx5_counter_bulk {
 
 struct mlx5_counters {
     struct ibv_context *context; // borrowed
+    struct mlx5_events *events;
     struct mlx5_counter_bulk **bulks;
     uint32_t bulk_count, bulk_capacity;
     struct mlx5_counter *clean, *dirty;
     uint32_t round; // the users' own
 };
 
-void mlx5_counters_init(struct mlx5_counters *pool, struct ibv_context *context);
-// No rule uses one any more.
+void mlx5_counters_init(struct mlx5_counters *pool, struct ibv_context *context,
+                        struct mlx5_events *events);
+// No rule uses one any more, or the device has failed.
 void mlx5_counters_fini(struct mlx5_counters *pool);
 // One user, base as it is. -ENOMEM, or what the firmware said.
 int mlx5_counter_take(struct mlx5_counters *pool, struct mlx5_counter **out);

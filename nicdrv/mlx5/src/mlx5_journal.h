@@ -6,6 +6,10 @@
 //     -> commit: the retired go, in the order recorded   (break)
 //     -> undo: the made go, last first
 //
+// The library tells late or never that the device did not take a rule, and waits for ever when that
+// goes on: so the device is asked now and then whether it still writes. When it has failed, nothing
+// more is done to it (mlx5_events.h).
+//
 // The journal owns its list only. One thread.
 #ifndef MLX5_JOURNAL_H
 #define MLX5_JOURNAL_H
@@ -14,6 +18,7 @@
 
 #include "mlx5_counter.h"
 #include "mlx5_reformat.h"
+#include "mlx5_steer.h"
 
 enum mlx5_deed_kind { MLX5_DEED_RULE, MLX5_DEED_ACTION, MLX5_DEED_REFORMAT, MLX5_DEED_COUNTER };
 
@@ -28,15 +33,17 @@ struct mlx5_deeds {
 };
 
 struct mlx5_journal {
+    struct mlx5_steer *steer;         // borrowed
     struct mlx5_reformats *reformats; // borrowed
     struct mlx5_counters *counters;
     struct mlx5_deeds made, retired;
-    bool at_once; // retiring is done at once: nothing is recorded, and nothing fails
+    uint32_t rule_count; // made and destroyed
+    bool at_once;        // retiring is done at once: nothing is recorded, and nothing fails
 };
 
-void mlx5_journal_init(struct mlx5_journal *journal, struct mlx5_reformats *reformats,
-                       struct mlx5_counters *counters);
-// -ENOMEM: the object was let go at once.
+void mlx5_journal_init(struct mlx5_journal *journal, struct mlx5_steer *steer,
+                       struct mlx5_reformats *reformats, struct mlx5_counters *counters);
+// -ENOMEM: the object was let go at once; -EIO: the device has failed.
 int mlx5_journal_made(struct mlx5_journal *journal, enum mlx5_deed_kind kind, void *object);
 // NULL objects are left out. -ENOMEM: nothing was recorded.
 int mlx5_journal_retire(struct mlx5_journal *journal, enum mlx5_deed_kind kind, void *object);

@@ -18,7 +18,8 @@ void mlx5_program_fini(struct mlx5_program *program) {
         return;
     }
     struct mlx5_journal journal;
-    mlx5_journal_init(&journal, &program->card->reformats, &program->card->counters);
+    mlx5_journal_init(&journal, &program->card->steer, &program->card->reformats,
+                      &program->card->counters);
     journal.at_once = true;
     mlx5_held_retire(&journal, &program->held);
     mlx5_held_fini(&program->held);
@@ -214,7 +215,7 @@ static void commit(struct mlx5_program *program, struct mlx5_work *work, struct 
 
 static void undo(struct mlx5_card *card, struct mlx5_work *work) {
     mlx5_journal_undo(&work->journal);
-    if (mlx5_counters_read(&card->counters, false) == 0) {
+    if (!mlx5_events_failed(&card->events) && mlx5_counters_read(&card->counters, false) == 0) {
         mlx5_counters_clean(&card->counters);
     }
 }
@@ -250,7 +251,8 @@ int mlx5_program_apply(struct mlx5_program *program, const struct rule_set *befo
                              .counters = room.counters,
                              .leaf = leaf,
                              .error = &none};
-    mlx5_journal_init(&work.journal, &program->card->reformats, &program->card->counters);
+    mlx5_journal_init(&work.journal, &program->card->steer, &program->card->reformats,
+                      &program->card->counters);
     share_counters(&work);
     rc = make_all(&work, &program->held, &room.changes, room.versions);
     uint8_t versions = all_versions(&room.after.layout, room.versions);

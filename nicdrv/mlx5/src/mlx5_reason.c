@@ -16,7 +16,7 @@ const char *mlx5_reason_text(int code) {
     switch (-code) {
     case ENOMEM:
     case ENOSPC:
-        return "no steering memory (ICM) is left: fewer rules";
+        return "no steering memory (ICM), or no room in the firmware, is left";
     case EREMOTEIO:
         return "the firmware refused it";
     case EOPNOTSUPP:
@@ -27,7 +27,7 @@ const char *mlx5_reason_text(int code) {
     case EACCES:
         return "not permitted: CAP_NET_RAW and CAP_NET_ADMIN are needed";
     case EIO:
-        return "the NIC does not answer";
+        return "the NIC failed to do it";
     default:
         return strerror(-code);
     }

@@ -10,12 +10,26 @@
 
 #define BUCKETS_MIN 256
 
-void mlx5_reformats_init(struct mlx5_reformats *cache, struct mlx5dv_dr_domain *domain) {
-    *cache = (struct mlx5_reformats){.domain = domain};
+void mlx5_reformats_init(struct mlx5_reformats *cache, struct mlx5_steer *steer) {
+    *cache = (struct mlx5_reformats){.steer = steer};
+}
+
+static void forget_all(struct mlx5_reformats *cache) {
+    for (uint32_t b = 0; b < cache->bucket_count; b++) {
+        for (struct mlx5_reformat *at = cache->buckets[b], *next; at != NULL; at = next) {
+            next = at->next;
+            free(at);
+        }
+    }
+    cache->count = 0;
 }
 
 void mlx5_reformats_fini(struct mlx5_reformats *cache) {
-    mlx5_reformats_evict(cache, 0);
+    if (mlx5_events_failed(cache->steer->events)) {
+        forget_all(cache);
+    } else {
+        mlx5_reformats_evict(cache, 0);
+    }
     assert(cache->count == 0);
     free(cache->buckets);
     *cache = (struct mlx5_reformats){0};
@@ -94,8 +108,8 @@ static int make(struct mlx5_reformats *cache, uint8_t kind, const uint8_t *bytes
     reformat->size = (uint8_t)size;
     memcpy(reformat->bytes, bytes, size);
     mlx5_reason_preset();
-    reformat->action =
-        mlx5dv_dr_action_create_packet_reformat(cache->domain, 0, kind, size, reformat->bytes);
+    reformat->action = mlx5dv_dr_action_create_packet_reformat(cache->steer->domain, 0, kind, size,
+                                                               reformat->bytes);
     if (reformat->action == NULL) {
         int rc = mlx5_reason_code();
         free(reformat);

@@ -13,6 +13,7 @@
 #include <infiniband/mlx5dv.h>
 
 #include "mlx5_header.h"
+#include "mlx5_steer.h"
 
 #define MLX5_REFORMATS_UNUSED_MAX 4096
 
@@ -27,14 +28,14 @@ struct mlx5_reformat {
 };
 
 struct mlx5_reformats {
-    struct mlx5dv_dr_domain *domain; // borrowed
+    struct mlx5_steer *steer; // borrowed
     struct mlx5_reformat **buckets;
     uint32_t bucket_count, count, unused_count;
     struct mlx5_reformat *oldest, *newest; // unused
 };
 
-void mlx5_reformats_init(struct mlx5_reformats *cache, struct mlx5dv_dr_domain *domain);
-// All were given back.
+void mlx5_reformats_init(struct mlx5_reformats *cache, struct mlx5_steer *steer);
+// All were given back, or the device has failed.
 void mlx5_reformats_fini(struct mlx5_reformats *cache);
 // What stands before the packet (L2_TO_L3), or the Ethernet header of a stripped one (L3_TO_L2).
 // -ENOMEM, or what the firmware said.

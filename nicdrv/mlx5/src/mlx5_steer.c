@@ -69,8 +69,9 @@ static int make_actions(struct mlx5_steer *steer) {
     return rc;
 }
 
-int mlx5_steer_open(const struct mlx5_device *device, struct mlx5_steer *out, struct error *error) {
-    struct mlx5_steer steer = {.vport = device->vport};
+int mlx5_steer_open(const struct mlx5_device *device, struct mlx5_events *events,
+                    struct mlx5_steer *out, struct error *error) {
+    struct mlx5_steer steer = {.events = events, .vport = device->vport};
     const char *netdev = device->netdev;
     mlx5_reason_preset();
     steer.domain = mlx5dv_dr_domain_create(device->context, MLX5DV_DR_DOMAIN_TYPE_FDB);
@@ -135,11 +136,17 @@ static void drop_matchers(struct mlx5_steer *steer) {
 }
 
 void mlx5_steer_drop_rules(struct mlx5_steer *steer) {
+    if (mlx5_events_failed(steer->events)) {
+        return;
+    }
     drop_rule(&steer->flow_rest_rule);
     drop_rule(&steer->path_rest_rule);
 }
 
 void mlx5_steer_close(struct mlx5_steer *steer) {
+    if (mlx5_events_failed(steer->events)) {
+        return;
+    }
     mlx5_steer_drop_rules(steer);
     drop_matchers(steer);
     drop_action(&steer->to_uplink);
@@ -296,5 +303,8 @@ bool mlx5_steer_matches_qp(struct mlx5_steer *steer) {
 }
 
 int mlx5_steer_sync(struct mlx5_steer *steer) {
-    return mlx5dv_dr_domain_sync(steer->domain, MLX5DV_DR_DOMAIN_SYNC_FLAGS_SW) == 0 ? 0 : -EIO;
+    if (mlx5dv_dr_domain_sync(steer->domain, MLX5DV_DR_DOMAIN_SYNC_FLAGS_SW) != 0) {
+        mlx5_events_give_up(steer->events);
+    }
+    return mlx5_events_failed(steer->events) ? -EIO : 0;
 }

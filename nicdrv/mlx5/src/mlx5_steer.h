@@ -19,6 +19,7 @@
 #define MLX5_STEER_H
 
 #include "mlx5_device.h"
+#include "mlx5_events.h"
 #include "mlx5_layout.h"
 
 enum mlx5_version { MLX5_IPV4, MLX5_IPV6, MLX5_VERSIONS };
@@ -31,6 +32,7 @@ enum mlx5_table {
 };
 
 struct mlx5_steer {
+    struct mlx5_events *events; // borrowed
     uint16_t vport;
     struct mlx5dv_dr_domain *domain;
     struct mlx5dv_dr_table *tables[MLX5_TABLES];
@@ -60,8 +62,10 @@ struct mlx5_decap_key {
     bool congested;            // outer CE, else all that is left
 };
 
-// Nothing is steered yet. plain: counter of packets that no rule takes; NULL: not counted.
-int mlx5_steer_open(const struct mlx5_device *device, struct mlx5_steer *out, struct error *error);
+// Nothing is steered yet. Borrows `events`, those of the device.
+int mlx5_steer_open(const struct mlx5_device *device, struct mlx5_events *events,
+                    struct mlx5_steer *out, struct error *error);
+// What becomes of packets that no rule takes. plain: their counter; NULL: not counted.
 int mlx5_steer_count_plain(struct mlx5_steer *steer, struct mlx5dv_dr_action *plain);
 // Its own rules go first, then the counters that they use, then the rest, when all rules and
 // actions of others are gone.
@@ -69,7 +73,7 @@ void mlx5_steer_drop_rules(struct mlx5_steer *steer);
 void mlx5_steer_close(struct mlx5_steer *steer);
 // Whether the device matches the destination QP.
 bool mlx5_steer_matches_qp(struct mlx5_steer *steer);
-// Waits until the device holds what was written. -EIO when it does not take it.
+// Waits until the device holds what was written. -EIO when it does not take it: it has failed then.
 int mlx5_steer_sync(struct mlx5_steer *steer);
 
 // Counters may be NULL. On success *out is a rule, to be destroyed by mlx5dv_dr_rule_destroy.
