@@ -28,6 +28,7 @@ void fakecx_bed_begin(void) {
 void fakecx_bed_fault(const char *lines) {
     if (lines == NULL) {
         remove(in_dir("faults"));
+        fakecx_refresh();
         return;
     }
     char new[1024];
@@ -37,6 +38,7 @@ void fakecx_bed_fault(const char *lines) {
     fprintf(file, "%s\n", lines);
     assert_int_equal(fclose(file), 0);
     assert_int_equal(rename(new, in_dir("faults")), 0);
+    fakecx_refresh();
 }
 
 const char *fakecx_bed_objects(void) {

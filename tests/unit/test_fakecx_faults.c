@@ -226,13 +226,12 @@ static void a_line_that_cannot_be_read_ends_the_process(void **state) {
     static const char *const lines[] = {"reformat often",  "reformat after=",       "icm after=12k",
                                         "rformat after=1", "reformat status=0x100", "fatal now"};
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        fakecx_bed_fault(lines[i]);
         int ends[2];
         assert_int_equal(pipe(ends), 0);
         pid_t child = fork();
         if (child == 0) {
             dup2(ends[1], 2);
-            ibv_close_device(fakecx_bed_open());
+            fakecx_bed_fault(lines[i]);
             _exit(0);
         }
         char text[512] = "";

@@ -20,8 +20,10 @@
 // The firmware: FDB with the uplink and vports 0 to 16, encapsulations up to 128 bytes, 128 MiB of
 // steering memory and 1 MiB of header rewrites, flow counters in bulks of 128.
 //
-// $FAKECX_DIR/faults, read again whenever it changes (write it beside and rename it); one fault a
-// line, '#' comments. Counting begins when the file is read:
+// $FAKECX_DIR/faults, read again whenever it changes (write it beside and rename it): before the
+// next command, and by itself within milliseconds of the change while a device is open, which is
+// what sends that no command precedes may wait for. One fault a line, '#' comments. Counting begins
+// when the file is read:
 //   reformat after=N [times=M] [status=0xNN]   firmware refuses reformats after the first N, all or
 //                                              M of them; status: of the PRM, default 0x8 (ENOMEM)
 //   icm after=BYTES                            steering memory beyond BYTES in all is exhausted
@@ -50,6 +52,8 @@
 // when it is not preloaded. How many objects of a kind ("reformat", "counter", "table", "flow",
 // "matcher", "queue", "icm", "region"; NULL: of all kinds) are alive.
 __attribute__((weak)) unsigned fakecx_count(const char *kind);
+// Reads the fault file now, for a test that changes it in front of sends.
+__attribute__((weak)) void fakecx_refresh(void);
 // Steering memory in use, in bytes.
 __attribute__((weak)) uint64_t fakecx_icm_bytes(void);
 

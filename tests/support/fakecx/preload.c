@@ -249,6 +249,12 @@ int socket(int domain, int type, int protocol) {
 
 // ---- for tests in the same process
 
+void fakecx_refresh(void) {
+    pthread_mutex_lock(&preload.card.lock);
+    faults_refresh(&preload.card);
+    pthread_mutex_unlock(&preload.card.lock);
+}
+
 unsigned fakecx_count(const char *kind) {
     pthread_mutex_lock(&preload.card.lock);
     unsigned count = objects_count(&preload.card, kind);

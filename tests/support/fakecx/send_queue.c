@@ -168,7 +168,6 @@ void send_queues_run(struct card *card) {
         if (queue->head == tail || silent(card, queue)) {
             continue;
         }
-        faults_refresh(card);
         uint16_t left = (uint16_t)(tail - queue->head);
         while (left > 0 && left <= queue->slot_count) {
             run_one(card, queue);
