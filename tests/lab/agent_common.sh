@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Sourced by the lab tests of the whole daemon. Waits have generous bounds and only end early or fail the
 # check; nothing is judged by how long it took.
-. "$(dirname "$0")/lab_common.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lab_common.sh"
 CTL=$BIN/srv6-ctl
 SIM=$BIN/srv6-sim
 AGENT=$BIN/srv6-agent
