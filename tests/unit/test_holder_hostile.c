@@ -224,11 +224,12 @@ static void half_a_message_changes_nothing(void **state) {
         if (size > sizeof header) {
             send_raw(bench, writer.bytes, size - sizeof header);
         }
-        reconnect(bench);
+        holder_stream_fini(&bench->stream);
         struct nic *nic = NULL;
         assert_int_equal(holder_bed_attach(&bench->holder, "eth1", &nic, NULL), 0);
         assert_int_equal(nic->applied.rule_count, 0);
         nic_close(nic, false);
+        reconnect(bench);
     }
     assert_int_equal(bench->holder.counts->applies, 0);
     assert_int_equal(bench->holder.counts->opens, 1);
