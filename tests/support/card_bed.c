@@ -19,6 +19,7 @@
 #define RULES_SIZE 262144 // twice what a test makes, at least
 
 static struct {
+    char path[64];
     struct softcx *card;
     int listen_fd, counters_fd;
     card_watch_fn *watch;
@@ -112,11 +113,18 @@ static void *run(void *nothing) {
     }
 }
 
+static void remove_socket(void) {
+    unlink(bed.path);
+}
+
 void card_bed_start(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     pthread_t thread;
     size_t bytes = SOFTCX_COUNTERS_MAX * sizeof(struct softcx_count);
-    snprintf(address.sun_path, sizeof address.sun_path, "/tmp/card_bed.%d", (int)getpid());
+    snprintf(bed.path, sizeof bed.path, "/tmp/card_bed.%d", (int)getpid());
+    strcpy(address.sun_path, bed.path);
+    remove_socket(); // of a process that crashed
+    atexit(remove_socket);
     bed.counters_fd = memfd_create("counters", MFD_CLOEXEC);
     assert_int_equal(ftruncate(bed.counters_fd, (off_t)bytes), 0);
     struct softcx_count *counts =

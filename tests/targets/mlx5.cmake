@@ -65,12 +65,16 @@ if(RDMA)
   endforeach()
 
   # The driver over the card, with a software eSwitch inside the test; the uplink's netdev is one that every machine has.
-  foreach(part driver faults)
-    srv6_fakecx_test(test_mlx5_${part} LABEL unit SOURCES unit/test_mlx5_${part}.c support/card_bed.c support/fakecx_bed.c
+  function(srv6_mlx5_driver_test name label folder)
+    srv6_fakecx_test(${name} LABEL ${label} SOURCES ${folder}/${name}.c support/card_bed.c support/fakecx_bed.c
       LIBRARIES nicdrv_mlx5 nicdrv mlx5_layout softcx_model PkgConfig::MLX5 TIMEOUT 120)
-    set_property(TEST test_mlx5_${part} test_mlx5_${part}_cx5 test_mlx5_${part}_cx7 APPEND PROPERTY ENVIRONMENT
-      FAKECX_NETDEV=lo)
-  endforeach()
+    target_include_directories(${name} PRIVATE unit)
+    set_property(TEST ${name} ${name}_cx5 ${name}_cx7 APPEND PROPERTY ENVIRONMENT FAKECX_NETDEV=lo)
+  endfunction()
+  srv6_mlx5_driver_test(test_mlx5_driver unit unit)
+  srv6_mlx5_driver_test(test_mlx5_faults unit unit)
+  srv6_mlx5_driver_test(prop_mlx5_driver property property)
+  # ---- end of the driver
 endif()
 
 if(TARGET srv6-agent)

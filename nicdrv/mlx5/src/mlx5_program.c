@@ -33,10 +33,11 @@ static bool same_leaf(const struct mlx5_ethernet *a, const struct mlx5_ethernet 
     return memcmp(a, b, sizeof *a) == 0;
 }
 
+// Also in the versions of flows that lead there until they are removed.
 static int replace_path(struct mlx5_work *work, const struct mlx5_held_path *old, uint32_t index,
                         uint8_t versions) {
     work->after->paths[index] = (struct mlx5_held_path){.set_id = old->set_id};
-    int rc = mlx5_work_path(work, index, versions);
+    int rc = mlx5_work_path(work, index, versions | old->versions);
     return rc < 0 ? rc : mlx5_held_retire_path(&work->journal, old, false);
 }
 
@@ -85,7 +86,7 @@ static int renew_paths(struct mlx5_work *work, const struct mlx5_held *before,
             continue;
         }
         if (moved) {
-            rc = replace_path(work, &old, p, versions[p] | old.versions);
+            rc = replace_path(work, &old, p, versions[p]);
         } else if ((versions[p] & ~old.versions) != 0) {
             rc = mlx5_work_path(work, p, versions[p]);
         }
