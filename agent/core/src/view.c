@@ -230,7 +230,9 @@ static int check_links(const struct engine *engine, struct error *why) {
 static int check_flows(const struct engine *engine, struct error *why) {
     for (uint32_t i = 0; i < engine->own_port_count; i++) {
         if (engine->router.nic_failed[i]) {
-            return error_set(why, -EIO, "the NIC refused the rules of port %u", i);
+            return error_set(why, -EIO,
+                             "the NIC does not take the rules of port %u: srv6-ctl events says why",
+                             i);
         }
     }
     for (uint32_t i = 0; i < engine->router.plan.flow_count; i++) {
