@@ -14,6 +14,7 @@ static void *room(uint32_t count, size_t size) {
 // What may have been allocated of it; the finished layout takes the flows.
 static void draft_fini(struct draft *draft) {
     free(draft->flows);
+    free(draft->encaps);
     free(draft->origin);
     free(draft->successor);
     free(draft->slots);
@@ -31,6 +32,7 @@ static int draft_init(struct draft *draft, const struct mlx5_layout *now,
     *draft = (struct draft){.now = now, .wanted = wanted};
     draft->slot_capacity = now->path_count + wanted->encap_count;
     draft->flows = room(flow_count, sizeof draft->flows[0]);
+    draft->encaps = room(flow_count, sizeof draft->encaps[0]);
     draft->origin = room(flow_count, sizeof draft->origin[0]);
     draft->successor = room(now->flow_count, sizeof draft->successor[0]);
     draft->slots = room(draft->slot_capacity, sizeof draft->slots[0]);
@@ -41,10 +43,10 @@ static int draft_init(struct draft *draft, const struct mlx5_layout *now,
     draft->first_vote = room(now->path_count, sizeof draft->first_vote[0]);
     draft->tally = room(wanted->encap_count, sizeof draft->tally[0]);
     draft->doubles = room(draft->slot_capacity, sizeof draft->doubles[0]);
-    if (draft->flows == NULL || draft->origin == NULL || draft->successor == NULL ||
-        draft->slots == NULL || draft->settled == NULL || draft->slot_of == NULL ||
-        draft->votes == NULL || draft->first_vote == NULL || draft->tally == NULL ||
-        draft->doubles == NULL) {
+    if (draft->flows == NULL || draft->encaps == NULL || draft->origin == NULL ||
+        draft->successor == NULL || draft->slots == NULL || draft->settled == NULL ||
+        draft->slot_of == NULL || draft->votes == NULL || draft->first_vote == NULL ||
+        draft->tally == NULL || draft->doubles == NULL) {
         draft_fini(draft);
         return -ENOMEM;
     }

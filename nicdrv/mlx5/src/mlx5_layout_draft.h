@@ -27,6 +27,7 @@ struct draft {
     const struct rule_set *wanted;
     struct mlx5_flow *flows; // as in the next layout
     uint32_t flow_count;
+    uint32_t *encaps;    // of each flow entry: the wanted encap that it leads to
     uint32_t *origin;    // of each flow entry: index in now->flows, or MLX5_NONE
     uint32_t *successor; // of each old flow entry: index in flows, or MLX5_NONE
     struct slot *slots;
@@ -44,12 +45,10 @@ struct draft {
 int draft_check(const struct rule_set *wanted, bool per_qp, struct error *error);
 // The number of flow entries that the rules take.
 uint32_t draft_count_flows(const struct rule_set *wanted);
-// Fills flows, sorted, and flow_count.
+// Fills flows, sorted, flow_count and encaps.
 void draft_fill_flows(struct draft *draft);
 // Fills origin and successor.
 void draft_match_flows(struct draft *draft);
-// The wanted encap that a flow entry of the draft leads to.
-uint32_t draft_encap(const struct draft *draft, const struct mlx5_flow *flow);
 // Where packets that meet the old entry, which goes away, are led afterwards: a wanted encap,
 // DRAFT_PLAIN, or DRAFT_SEVERAL when that is not one place.
 #define DRAFT_PLAIN MLX5_NONE

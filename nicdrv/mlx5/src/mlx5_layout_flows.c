@@ -62,13 +62,14 @@ static void put_flow(struct draft *draft, uint32_t rule_index, enum mlx5_flow_ki
                      uint32_t value) {
     const struct rule *rule = &draft->wanted->rules[rule_index];
     bool buckets = rule->select == RULE_BUCKET_QP || rule->select == RULE_BUCKET_SPORT;
-    struct mlx5_flow *flow = &draft->flows[draft->flow_count++];
+    struct mlx5_flow *flow = &draft->flows[draft->flow_count];
     memset(flow, 0, sizeof *flow);
     memcpy(flow->destination, rule->match.destination, sizeof flow->destination);
     flow->kind = (uint8_t)kind;
     flow->value = value;
     flow->rule = rule_index;
     flow->path = buckets ? rule->bucket[value % RULE_BUCKETS] : 0;
+    draft->encaps[draft->flow_count++] = rule->encap[flow->path];
 }
 
 static void put_default(struct draft *draft, uint32_t rule_index) {
@@ -134,10 +135,6 @@ void draft_match_flows(struct draft *draft) {
     }
 }
 
-uint32_t draft_encap(const struct draft *draft, const struct mlx5_flow *flow) {
-    return draft->wanted->rules[flow->rule].encap[flow->path];
-}
-
 // The first entry that is not less; flow_count when there is none.
 static uint32_t lower_bound(const struct draft *draft, const struct mlx5_flow *flow) {
     uint32_t low = 0, high = draft->flow_count;
@@ -163,12 +160,12 @@ uint32_t draft_fallback(const struct draft *draft, const struct mlx5_flow *old) 
     }
     uint8_t kind = draft->flows[at].kind;
     if (kind == MLX5_FLOW_ANY) {
-        return draft_encap(draft, &draft->flows[at]);
+        return draft->encaps[at];
     }
     // A destination's buckets stand together, all of them.
     if ((kind == MLX5_FLOW_QP_BUCKET && old->kind == MLX5_FLOW_QP) ||
         (kind == MLX5_FLOW_SPORT_BUCKET && old->kind == MLX5_FLOW_SPORT)) {
-        return draft_encap(draft, &draft->flows[at + old->value % RULE_BUCKETS]);
+        return draft->encaps[at + old->value % RULE_BUCKETS];
     }
     return DRAFT_SEVERAL;
 }

@@ -58,7 +58,7 @@ static void take_votes(struct draft *draft) {
         uint32_t successor = draft->successor[f];
         if (successor != MLX5_NONE) {
             uint32_t place = end[old_slot(draft, f)]++;
-            draft->votes[place] = draft_encap(draft, &draft->flows[successor]);
+            draft->votes[place] = draft->encaps[successor];
         }
     }
 }
@@ -148,7 +148,7 @@ static int assign_flows(struct draft *draft, struct error *error) {
     struct free_ids free = {.id = 1};
     for (uint32_t f = 0; f < draft->flow_count; f++) {
         struct mlx5_flow *flow = &draft->flows[f];
-        uint32_t encap = draft_encap(draft, flow), slot = MLX5_NONE;
+        uint32_t encap = draft->encaps[f], slot = MLX5_NONE;
         if (draft->origin[f] != MLX5_NONE) {
             slot = old_slot(draft, draft->origin[f]);
         }
