@@ -25,9 +25,11 @@
 #include <rdma/rdma_user_ioctl_cmds.h>
 
 #include "card.h"
-#include "softcx/mirror.h"
+#include "softcx/mirror_link.h"
 
 #pragma weak mirror_device_died
+#pragma weak mirror_lock
+#pragma weak mirror_unlock
 
 #define NODE "/dev/infiniband/uverbs0"
 
@@ -78,6 +80,26 @@ static int answer(int error) {
 
 // ---- the fault file may change while nobody calls
 
+// The mirror's lock comes first. Who has closed the dead device meanwhile, and perhaps opened it
+// again, has told the mirror himself.
+static void tell_mirror(struct card *card) {
+    if (mirror_device_died == NULL) {
+        return;
+    }
+    mirror_lock();
+    pthread_mutex_lock(&card->lock);
+    bool died = false;
+    for (int i = 0; i < CARD_CONTEXT_MAX && card->died; i++) {
+        died = died || (card->contexts[i].fd >= 0 && card->contexts[i].dead);
+    }
+    card->died = false;
+    pthread_mutex_unlock(&card->lock);
+    if (died) {
+        mirror_device_died();
+    }
+    mirror_unlock();
+}
+
 static void *watch(void *argument) {
     struct card *card = argument;
     int fd = inotify_init1(IN_CLOEXEC);
@@ -88,13 +110,9 @@ static void *watch(void *argument) {
     char events[4096];
     while (read(fd, events, sizeof(events)) > 0) {
         pthread_mutex_lock(&card->lock);
-        faults_refresh(card);
-        bool died = card->died;
-        card->died = false;
+        faults_refresh(card); // frees who waits for the device while he holds the mirror's lock
         pthread_mutex_unlock(&card->lock);
-        if (died && mirror_device_died != NULL) { // it has a lock of its own: under none of ours
-            mirror_device_died();
-        }
+        tell_mirror(card);
     }
     return NULL;
 }
