@@ -64,16 +64,17 @@ if(RDMA)
       LIBRARIES mlx5_layout PkgConfig::MLX5 TIMEOUT 120)
   endforeach()
 
-  # The driver over the card, with a software eSwitch inside the test; the uplink's netdev is one that every machine has.
-  function(srv6_mlx5_driver_test name label folder)
+  # The driver over the card, with a software eSwitch inside the test; lo: an uplink that every machine has.
+  function(srv6_mlx5_driver_test name label folder netdev)
     srv6_fakecx_test(${name} LABEL ${label} SOURCES ${folder}/${name}.c support/card_bed.c support/fakecx_bed.c
       LIBRARIES nicdrv_mlx5 nicdrv mlx5_layout softcx_model PkgConfig::MLX5 TIMEOUT 120)
     target_include_directories(${name} PRIVATE unit)
-    set_property(TEST ${name} ${name}_cx5 ${name}_cx7 APPEND PROPERTY ENVIRONMENT FAKECX_NETDEV=lo)
+    set_property(TEST ${name} ${name}_cx5 ${name}_cx7 APPEND PROPERTY ENVIRONMENT FAKECX_NETDEV=${netdev})
   endfunction()
-  srv6_mlx5_driver_test(test_mlx5_driver unit unit)
-  srv6_mlx5_driver_test(test_mlx5_faults unit unit)
-  srv6_mlx5_driver_test(prop_mlx5_driver property property)
+  srv6_mlx5_driver_test(test_mlx5_driver unit unit lo)
+  srv6_mlx5_driver_test(test_mlx5_faults unit unit lo)
+  srv6_mlx5_driver_test(test_mlx5_next_hop unit unit up0)
+  srv6_mlx5_driver_test(prop_mlx5_driver property property lo)
   # ---- end of the driver
 endif()
 
