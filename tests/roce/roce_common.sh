@@ -122,9 +122,9 @@ forward_for_guest() { # NUMBER
     mac=$(in_node "$leaf" ip -j link show dev "$host" | jq -r '.[0].address')
     in_node "$host" sh -e -c '
         sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-        ip -6 addr del "$2/112" dev eth0
-        ip addr del "$1/30" dev eth0
+        ip addr flush dev eth0 scope global
         ip neigh replace "$3" lladdr "$5" nud permanent dev eth0
+        ip neigh replace "$4" lladdr "$5" nud permanent dev eth0
         ip route replace "$3" dev eth0
         ip route replace default via "$3" dev eth0
         ip -6 route replace "$4" dev eth0

@@ -3,8 +3,8 @@
 # Real RoCEv2 between two machines, steered by real agents:  roce_steering.sh BIN ROOT DRIVER
 # Judges are the counters of the kernel's links and of the RDMA stack, and tshark on what was on the wire.
 . "$(dirname "$0")/roce_common.sh"
-DRIVER=$3
-. "$HERE/driver_$DRIVER.sh"
+# shellcheck source=/dev/null
+. "$HERE/driver_$3.sh"
 said=''
 
 # ---- load
@@ -68,6 +68,7 @@ zero() { # FROM TO COUNTER...: of both RDMA stacks
 
 nothing_lost() { # FROM TO: what one RDMA stack sent the other received, and the kernel saw all of it steered
     local number other
+    between "$(gained "$1" "$2" ".rdma[0].sent_pkts")" 1000 1000000 || return
     for number in "${GUESTS[@]}"; do
         other=$((1 - number))
         equal "$(gained "$1" "$2" ".rdma[$other].rcvd_pkts")" "$(gained "$1" "$2" ".rdma[$number].sent_pkts")" &&
@@ -166,12 +167,12 @@ steers_over() { # HOST SPINES
     equal "$(field "$1" flows '[.flows[].parts[] | select(.state != "plain").nodes[2]] | sort | unique | join(" ")')" "$2"
 }
 
-order_link() { # drain|undrain SPINE: requests and their answers
+order_link() { # drain|undrain SPINE: for what both hosts send
     ctl h0 link "$1" "leaf0>$2" >/dev/null && ctl h1 link "$1" "leaf1>$2" >/dev/null
 }
 
 move() { # SPINES COMMAND...: an order, and what both hosts steer over when it has taken effect
-    "${@:2}" && eventually steers_over h0 "$1" && eventually steers_over h1 "$1" && moves=$((moves + 1))
+    "${@:2}" && eventually on_all steers_over @ "$1" && moves=$((moves + 1))
 }
 
 MOVES=100
@@ -206,7 +207,7 @@ death_under_load() { # of an agent, that starts again
 cut_under_load() { # a spine is gone; its links keep their carriers
     load_begins 6 10.77.0.1 "${WRITE[@]}" -q 4 -D 15 && eventually load_flows "leaf0>spine0" || return
     "$LAB" cut leaf0 spine0 >/dev/null && "$LAB" cut leaf1 spine0 >/dev/null || return
-    eventually steers_over h0 spine1 && eventually steers_over h1 spine1 && eventually load_flows || return
+    eventually on_all steers_over @ spine1 && eventually load_flows || return
     load_runs || {
         echo "the load ended before the flows had moved"
         return 1
