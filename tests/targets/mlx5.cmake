@@ -9,6 +9,11 @@ target_link_libraries(softcx_model PRIVATE srv6_options)
 srv6_program(softcx SOURCES support/softcx/softcx.c support/softcx/softcx_port.c support/softcx/softcx_serve.c
   support/softcx/softcx_stats.c LIBRARIES softcx_model)
 set_target_properties(softcx PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+foreach(test softcx softcx_packets)
+  srv6_test(test_${test} LABEL unit SOURCES unit/test_${test}.c support/softcx/softcx_bed.c LIBRARIES softcx_model
+    TIMEOUT 30)
+endforeach()
+srv6_fuzz(fuzz_softcx SOURCES fuzz/fuzz_softcx.c LIBRARIES softcx_model CORPUS fuzz/corpus/softcx)
 
 if(RDMA)
   find_package(PkgConfig REQUIRED)

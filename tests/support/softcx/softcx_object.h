@@ -5,8 +5,8 @@
 
 #include "softcx_model.h"
 
-#define OBJECT_BUCKETS 65536
-#define RULE_BUCKETS 16384
+#define OBJECT_BUCKETS 16384
+#define RULE_BUCKETS 4096
 
 enum object_kind { OBJECT_TABLE, OBJECT_MATCHER, OBJECT_RULE, OBJECT_ACTION };
 
