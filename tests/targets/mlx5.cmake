@@ -80,6 +80,9 @@ if(RDMA)
   srv6_mlx5_driver_test(test_mlx5_faults unit unit lo)
   srv6_mlx5_driver_test(test_mlx5_next_hop unit unit up0)
   srv6_mlx5_driver_test(prop_mlx5_driver property property lo)
+  # What the library had allocated for a device that failed under work is left alone (mlx5_events.h).
+  set_property(TEST test_mlx5_faults test_mlx5_faults_cx5 test_mlx5_faults_cx7 APPEND PROPERTY ENVIRONMENT
+    ASAN_OPTIONS=detect_leaks=0:handle_segv=0)
   # ---- end of the driver
 endif()
 

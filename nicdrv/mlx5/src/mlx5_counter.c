@@ -19,7 +19,7 @@ void mlx5_counters_init(struct mlx5_counters *pool, struct ibv_context *context,
 }
 
 static void destroy_bulk(const struct mlx5_counters *pool, struct mlx5_counter_bulk *bulk) {
-    if (mlx5_events_failed(pool->events)) {
+    if (mlx5_events_disorder(pool->events)) {
         free(bulk);
         return;
     }

@@ -51,7 +51,7 @@ struct mlx5_counters {
 
 void mlx5_counters_init(struct mlx5_counters *pool, struct ibv_context *context,
                         struct mlx5_events *events);
-// No rule uses one any more, or the device has failed.
+// No rule uses one any more, or the device is in disorder (mlx5_events.h).
 void mlx5_counters_fini(struct mlx5_counters *pool);
 // One user, base as it is. -ENOMEM, or what the firmware said.
 int mlx5_counter_take(struct mlx5_counters *pool, struct mlx5_counter **out);

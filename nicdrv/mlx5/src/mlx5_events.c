@@ -30,6 +30,7 @@ static void tell_library(struct ibv_context *context) {
 
 static void fail(struct mlx5_events *events) {
     if (!atomic_exchange(&events->failed, true)) {
+        atomic_store(&events->disorder, atomic_load(&events->works));
         tell_library(events->context);
         eventfd_write(events->failed_fd, 1);
     }
@@ -101,6 +102,8 @@ int mlx5_events_start(struct mlx5_events *events, struct ibv_context *context,
     events->context = context;
     events->patience_ns = patience_ns;
     atomic_init(&events->failed, false);
+    atomic_init(&events->works, false);
+    atomic_init(&events->disorder, false);
     atomic_init(&events->progress, 1);
     sem_init(&events->done, 0, 0);
     events->order = eventfd(0, EFD_CLOEXEC);
@@ -144,6 +147,7 @@ static void set_watch(struct mlx5_events *events, uint64_t after_ns) {
 }
 
 void mlx5_events_begin(struct mlx5_events *events) {
+    atomic_store(&events->works, true);
     mlx5_events_step(events);
     set_watch(events, events->patience_ns);
 }
@@ -153,9 +157,14 @@ void mlx5_events_step(struct mlx5_events *events) {
 }
 
 void mlx5_events_end(struct mlx5_events *events) {
+    atomic_store(&events->works, false);
     set_watch(events, 0);
 }
 
 bool mlx5_events_failed(struct mlx5_events *events) {
     return atomic_load(&events->failed);
+}
+
+bool mlx5_events_disorder(struct mlx5_events *events) {
+    return atomic_load(&events->disorder);
 }

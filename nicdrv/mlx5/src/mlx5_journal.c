@@ -23,7 +23,7 @@ static int ask_now_and_then(struct mlx5_journal *journal) {
 // The device cannot refuse: rules are written over, and what the firmware keeps ends with the
 // device's descriptor at the latest.
 static void let_go(struct mlx5_journal *journal, const struct mlx5_deed *deed) {
-    if (mlx5_events_failed(journal->steer->events)) {
+    if (mlx5_events_disorder(journal->steer->events)) {
         return;
     }
     mlx5_events_step(journal->steer->events);

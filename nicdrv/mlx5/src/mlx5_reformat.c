@@ -25,7 +25,7 @@ static void forget_all(struct mlx5_reformats *cache) {
 }
 
 void mlx5_reformats_fini(struct mlx5_reformats *cache) {
-    if (mlx5_events_failed(cache->steer->events)) {
+    if (mlx5_events_disorder(cache->steer->events)) {
         forget_all(cache);
     } else {
         mlx5_reformats_evict(cache, 0);

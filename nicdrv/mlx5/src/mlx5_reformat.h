@@ -35,7 +35,7 @@ struct mlx5_reformats {
 };
 
 void mlx5_reformats_init(struct mlx5_reformats *cache, struct mlx5_steer *steer);
-// All were given back, or the device has failed.
+// All were given back, or the device is in disorder (mlx5_events.h).
 void mlx5_reformats_fini(struct mlx5_reformats *cache);
 // What stands before the packet (L2_TO_L3), or the Ethernet header of a stripped one (L3_TO_L2).
 // -ENOMEM, or what the firmware said.

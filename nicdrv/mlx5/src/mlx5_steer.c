@@ -136,7 +136,7 @@ static void drop_matchers(struct mlx5_steer *steer) {
 }
 
 void mlx5_steer_drop_rules(struct mlx5_steer *steer) {
-    if (mlx5_events_failed(steer->events)) {
+    if (mlx5_events_disorder(steer->events)) {
         return;
     }
     drop_rule(&steer->flow_rest_rule);
@@ -144,7 +144,7 @@ void mlx5_steer_drop_rules(struct mlx5_steer *steer) {
 }
 
 void mlx5_steer_close(struct mlx5_steer *steer) {
-    if (mlx5_events_failed(steer->events)) {
+    if (mlx5_events_disorder(steer->events)) {
         return;
     }
     mlx5_steer_drop_rules(steer);
