@@ -4,6 +4,9 @@
 #include "mlx5_bench.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static void an_empty_set_steers_nothing(void **state) {
     struct bench *bench = *state;
@@ -329,7 +332,7 @@ static void options_that_name_nothing_are_refused_in_words(void **state) {
     struct nic_options options = bench_options();
     options.device = "nosuch0";
     assert_int_equal(nic_driver_mlx5_direct.open(&options, &nic, &error), -ENODEV);
-    assert_non_null(strstr(error.text, "nosuch0: no RDMA device"));
+    assert_non_null(strstr(error.text, "nosuch0: no such network device"));
     options = bench_options();
     options.eswitch.vport = 99;
     assert_int_equal(nic_driver_mlx5_direct.open(&options, &nic, &error), -EREMOTEIO);
@@ -337,6 +340,23 @@ static void options_that_name_nothing_are_refused_in_words(void **state) {
     options.eswitch.vport = 0;
     assert_int_equal(nic_driver_mlx5_direct.open(&options, &nic, &error), -EINVAL);
     assert_non_null(strstr(error.text, "virtual functions"));
+    assert_null(nic);
+    assert_int_equal(fakecx_count(NULL), 0);
+}
+
+static void a_port_that_fails_its_pre_flight_checks_is_not_opened(void **state) {
+    (void)state;
+    struct nic *nic = NULL;
+    struct error error;
+    struct nic_options options = bench_options();
+    char driver[256];
+    snprintf(driver, sizeof driver, "%s/class/net/%s/device/driver", getenv("SYSFS_PATH"),
+             options.device);
+    assert_int_equal(symlink("/dev", driver), 0); // whose last name is no ConnectX's driver
+    int rc = nic_driver_mlx5_direct.open(&options, &nic, &error);
+    assert_int_equal(unlink(driver), 0);
+    assert_int_equal(rc, -EOPNOTSUPP);
+    assert_non_null(strstr(error.text, "lo: driver is dev"));
     assert_null(nic);
     assert_int_equal(fakecx_count(NULL), 0);
 }
@@ -364,6 +384,7 @@ int main(void) {
         IN_BED(congestion_on_the_way_reaches_the_inner_packet),
         IN_BED(other_tunnels_are_left_alone),
         cmocka_unit_test(options_that_name_nothing_are_refused_in_words),
+        cmocka_unit_test(a_port_that_fails_its_pre_flight_checks_is_not_opened),
     };
     fakecx_bed_begin();
     card_bed_start();

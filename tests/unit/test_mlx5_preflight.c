@@ -115,7 +115,7 @@ static void a_netdev_that_is_not_there_fails(void **state) {
     struct nic_options options = {.device = "nowhere"};
     struct error error = {0};
     (void)state;
-    assert_int_equal(mlx5_preflight(&options, NULL, NULL, &error), -EOPNOTSUPP);
+    assert_int_equal(mlx5_preflight(&options, NULL, NULL, &error), -ENODEV);
     assert_non_null(strstr(error.text, "nowhere"));
 }
 

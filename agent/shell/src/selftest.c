@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nicdrv_mlx5/preflight.h"
 #include "nicdrv_mlx5/selftest.h"
 #include "tool/table.h"
 #include "tool/tool.h"
@@ -17,6 +18,7 @@ struct report {
     json_t *rows;             // with --json
     struct tool_table *table; // without
     json_t *capabilities;     // name: bool
+    json_t *findings;         // of the pre-flight checks
     unsigned count, unexpected, must_unexpected;
 };
 
@@ -89,13 +91,48 @@ static void each_row(void *context, const struct selftest_row *row) {
     }
 }
 
+static void each_finding(void *context, const struct preflight_finding *finding) {
+    static const char *const grades[] = {
+        [PREFLIGHT_OK] = "ok",
+        [PREFLIGHT_UNKNOWN] = "unknown",
+        [PREFLIGHT_WARN] = "warn",
+        [PREFLIGHT_FAIL] = "fail",
+    };
+    json_array_append_new(context, json_pack("{s:s, s:s, s:s, s:s}", "check", finding->check,
+                                             "grade", grades[finding->grade], "found",
+                                             finding->found, "advice", finding->advice));
+}
+
+static void check_settings(struct report *report, const struct selftest_device *about) {
+    struct nic_options options = {.device = about->netdev};
+    if (about->netdev[0] != '\0') {
+        (void)mlx5_preflight(&options, each_finding, report->findings, NULL);
+    }
+}
+
 static int print_json(const struct report *report, const struct selftest_device *about) {
-    return tool_print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:O, s:O}", "device",
-                                     about->name, "netdev", about->netdev, "firmware",
+    return tool_print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:O, s:i, s:i, s:i, s:O, s:O}",
+                                     "device", about->name, "netdev", about->netdev, "firmware",
                                      about->firmware, "format", about->format, "rdma_core",
-                                     about->library, "probes", report->count, "unexpected",
-                                     report->unexpected, "unexpected_must", report->must_unexpected,
-                                     "capabilities", report->capabilities, "rows", report->rows));
+                                     about->library, "preflight", report->findings, "probes",
+                                     report->count, "unexpected", report->unexpected,
+                                     "unexpected_must", report->must_unexpected, "capabilities",
+                                     report->capabilities, "rows", report->rows));
+}
+
+static void print_findings(const struct report *report) {
+    json_t *finding;
+    size_t index;
+    json_array_foreach(report->findings, index, finding) {
+        const char *check, *grade, *found, *advice;
+        if (json_unpack(finding, "{s:s, s:s, s:s, s:s}", "check", &check, "grade", &grade, "found",
+                        &found, "advice", &advice) == 0) {
+            printf("%-8s %s: %s%s%s\n", grade, check, found, advice[0] != '\0' ? ": " : "", advice);
+        }
+    }
+    if (json_array_size(report->findings) > 0) {
+        putchar('\n');
+    }
 }
 
 static void print_capabilities(const struct report *report) {
@@ -115,6 +152,7 @@ static int print_table(const struct report *report, const struct selftest_device
            about->library[0] != '\0' ? about->library : "of unknown version");
     int rc = tool_table_print(report->table, stdout);
     putchar('\n');
+    print_findings(report);
     print_capabilities(report);
     printf("%u probes, %u unexpected", report->count, report->unexpected);
     if (report->unexpected > 0) {
@@ -129,6 +167,7 @@ static int run(const char *device, struct report *report) {
     struct error error = {0};
     int code = TOOL_OK;
     int rc = nic_selftest(device, &about, each_row, report, &error);
+    check_settings(report, &about);
     if (report->count > 0) {
         code = report->rows != NULL ? print_json(report, &about) : print_table(report, &about);
     }
@@ -147,12 +186,15 @@ int selftest_run(const char *device, bool json) {
                                                  {"expected", false}, {"driver", false},
                                                  {"errno", false},    {"what", false}};
     struct report report = {.capabilities = json_object(),
+                            .findings = json_array(),
                             .rows = json ? json_array() : NULL,
                             .table = json ? NULL : tool_table_open(columns, 6)};
-    int code = report.capabilities != NULL && (report.rows != NULL || report.table != NULL)
+    int code = report.capabilities != NULL && report.findings != NULL &&
+                       (report.rows != NULL || report.table != NULL)
                    ? run(device, &report)
                    : tool_error(TOOL, TOOL_FAILED, NULL, "out of memory");
     json_decref(report.capabilities);
+    json_decref(report.findings);
     json_decref(report.rows);
     tool_table_close(report.table);
     return code;

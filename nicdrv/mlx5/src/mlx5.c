@@ -19,6 +19,7 @@
 
 #include "mlx5_next_hop.h"
 #include "mlx5_program.h"
+#include "nicdrv_mlx5/preflight.h"
 
 struct mlx5_nic {
     struct nic nic; // first
@@ -120,6 +121,10 @@ static void free_nic(struct mlx5_nic *mlx5) {
 }
 
 static int mlx5_open(const struct nic_options *options, struct nic **out, struct error *error) {
+    int rc = mlx5_preflight(options, NULL, NULL, error);
+    if (rc < 0) {
+        return rc;
+    }
     struct mlx5_nic *mlx5 = calloc(1, sizeof *mlx5);
     if (mlx5 == NULL) {
         return error_set(error, -ENOMEM, "%s: no memory for a NIC", options->device);
@@ -130,9 +135,9 @@ static int mlx5_open(const struct nic_options *options, struct nic **out, struct
     mlx5->eswitch = options->eswitch;
     rule_set_init(&mlx5->nic.applied);
     mlx5->nic.watch_fd = epoll_create1(EPOLL_CLOEXEC);
-    int rc = mlx5->nic.watch_fd < 0 ? error_set(error, -errno, "%s: cannot watch the device: %s",
-                                                options->device, strerror(errno))
-                                    : bring_up(mlx5, error);
+    rc = mlx5->nic.watch_fd < 0 ? error_set(error, -errno, "%s: cannot watch the device: %s",
+                                            options->device, strerror(errno))
+                                : bring_up(mlx5, error);
     if (rc < 0) {
         free_nic(mlx5);
         return rc;

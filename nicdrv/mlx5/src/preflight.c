@@ -7,6 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <linux/devlink.h>
 
@@ -24,7 +29,7 @@ struct preflight {
     void *context;
     struct devlink_handle handle;
     bool has_handle;
-    bool failed;
+    bool failed, missing;
     struct error *error; // of the first failure
 };
 
@@ -47,18 +52,26 @@ __attribute__((format(printf, 5, 6))) static void tell(struct preflight *flight,
     }
 }
 
-static int read_text(const struct preflight *flight, const char *below, char *out, size_t size) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/class/net/%s/%s", flight->sysfs, flight->options->device,
-             below);
+// From sysfs where it has the netdev, else from the kernel: a tree for tests holds devices only.
+static int read_mtu(const struct preflight *flight, unsigned long *out) {
+    char path[PATH_MAX], text[32] = "";
+    snprintf(path, sizeof path, "%s/class/net/%s/mtu", flight->sysfs, flight->options->device);
     FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return -errno;
+    if (file != NULL) {
+        bool any = fgets(text, sizeof text, file) != NULL;
+        fclose(file);
+        *out = strtoul(text, NULL, 10);
+        return any ? 0 : -EIO;
     }
-    bool any = fgets(out, (int)size, file) != NULL;
-    fclose(file);
-    out[any ? strcspn(out, "\n") : 0] = '\0';
-    return any ? 0 : -EIO;
+    struct ifreq request = {0};
+    strncpy(request.ifr_name, flight->options->device, sizeof request.ifr_name - 1);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int rc = fd < 0 || ioctl(fd, SIOCGIFMTU, &request) < 0 ? -errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    *out = rc == 0 ? (unsigned long)request.ifr_mtu : 0;
+    return rc;
 }
 
 static void pass(struct preflight *flight, const char *check, const char *found) {
@@ -144,11 +157,14 @@ static void check_parser(struct preflight *flight) {
 
 static void check_mtu(struct preflight *flight) {
     char text[32];
-    if (read_text(flight, "mtu", text, sizeof text) != 0) {
-        tell(flight, "mtu", PREFLIGHT_FAIL, "not readable", "no such netdev here");
+    unsigned long mtu;
+    int rc = read_mtu(flight, &mtu);
+    if (rc != 0) {
+        tell(flight, "mtu", PREFLIGHT_FAIL, strerror(-rc), "no such netdev here");
+        flight->missing = rc == -ENODEV;
         return;
     }
-    unsigned long mtu = strtoul(text, NULL, 10);
+    snprintf(text, sizeof text, "%lu", mtu);
     unsigned long all = PATH_MTU_MAX + ROCE_BYTES + OUTER_BYTES;
     enum preflight_grade grade = mtu >= all                           ? PREFLIGHT_OK
                                  : mtu >= INNER_MTU_MIN + OUTER_BYTES ? PREFLIGHT_WARN
@@ -177,5 +193,9 @@ int mlx5_preflight(const struct nic_options *options, preflight_fn *each, void *
     check_steering(&flight);
     check_parser(&flight);
     check_mtu(&flight);
+    if (flight.missing) {
+        return error_set(error, -ENODEV, "%s: no such network device in this network namespace",
+                         options->device);
+    }
     return flight.failed ? -EOPNOTSUPP : 0;
 }

@@ -19,7 +19,7 @@ struct preflight_finding {
 
 typedef void preflight_fn(void *context, const struct preflight_finding *finding);
 
-// 0 when nothing failed; -EOPNOTSUPP with the first failure's sentence.
+// 0 when nothing failed; -EOPNOTSUPP with the first failure's sentence; -ENODEV: no such netdev.
 int mlx5_preflight(const struct nic_options *options, preflight_fn *each, void *context,
                    struct error *error);
 
