@@ -24,14 +24,16 @@ struct bulk {
 static struct {
     pthread_once_t once;
     pthread_mutex_t lock;
-    const char *card; // socket; NULL: nothing is mirrored
+    pthread_mutex_t bulks_lock; // of counts and bulks; nothing else is taken under it, since who
+                                // reads counters may hold the emulated device
+    const char *card;           // socket; NULL: nothing is mirrored
     int fd;
     bool dead; // until the last device is closed
     const struct softcx_count *counts;
     struct bulk *bulks;
     const void *devices[DEVICES_MAX]; // those with a domain
     uint32_t device_count;
-} link_state = {.once = PTHREAD_ONCE_INIT, .fd = -1};
+} link_state = {.once = PTHREAD_ONCE_INIT, .bulks_lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
 static void start(void) {
     pthread_mutexattr_t attributes;
@@ -131,16 +133,15 @@ static void connect_card(void) {
     if (answer.code != 0 || counters_fd < 0) {
         mirror_fail("does not take this process", answer.code != 0 ? answer.code : EPROTO);
     }
-    if (link_state.counts != NULL) {
-        munmap((void *)(uintptr_t)link_state.counts,
-               SOFTCX_COUNTERS_MAX * sizeof *link_state.counts);
-    }
-    link_state.counts = mmap(NULL, SOFTCX_COUNTERS_MAX * sizeof *link_state.counts, PROT_READ,
-                             MAP_SHARED, counters_fd, 0);
+    void *counts = mmap(NULL, SOFTCX_COUNTERS_MAX * sizeof *link_state.counts, PROT_READ,
+                        MAP_SHARED, counters_fd, 0);
     close(counters_fd);
-    if (link_state.counts == MAP_FAILED) {
+    if (counts == MAP_FAILED) {
         mirror_fail("does not show its counters", errno);
     }
+    pthread_mutex_lock(&link_state.bulks_lock);
+    link_state.counts = counts;
+    pthread_mutex_unlock(&link_state.bulks_lock);
     link_state.fd = fd;
 }
 
@@ -154,11 +155,18 @@ static void disconnect(void) {
         close(link_state.fd);
         link_state.fd = -1;
     }
+    pthread_mutex_lock(&link_state.bulks_lock);
     while (link_state.bulks != NULL) {
         struct bulk *bulk = link_state.bulks;
         link_state.bulks = bulk->next;
         free(bulk);
     }
+    if (link_state.counts != NULL) {
+        munmap((void *)(uintptr_t)link_state.counts,
+               SOFTCX_COUNTERS_MAX * sizeof *link_state.counts);
+        link_state.counts = NULL;
+    }
+    pthread_mutex_unlock(&link_state.bulks_lock);
 }
 
 // ---- devices --------------------------------------------------------------------------------
@@ -223,12 +231,14 @@ void mirror_add_counters(const void *object, uint32_t first, uint32_t count) {
     if (answer.code != 0 || bulk == NULL) {
         mirror_fail("has no counters left", bulk == NULL ? ENOMEM : answer.code);
     }
+    pthread_mutex_lock(&link_state.bulks_lock);
     *bulk = (struct bulk){.next = link_state.bulks,
                           .object = object,
                           .first = first,
                           .count = count,
                           .slot = answer.slot};
     link_state.bulks = bulk;
+    pthread_mutex_unlock(&link_state.bulks_lock);
 }
 
 static struct bulk **find_bulk(const void *object) {
@@ -247,7 +257,9 @@ int mirror_remove_counters(const void *object) {
     struct softcx_request request = {.op = WIRE_REMOVE_COUNTERS, .value = bulk->first};
     int rc = mirror_send(&request);
     if (rc == 0) {
+        pthread_mutex_lock(&link_state.bulks_lock);
         *at = bulk->next;
+        pthread_mutex_unlock(&link_state.bulks_lock);
         free(bulk);
     }
     return rc;
@@ -263,7 +275,7 @@ bool mirror_first_counter(const void *object, uint32_t *out_first) {
 
 bool mirror_counter(uint32_t counter_id, uint64_t *packets, uint64_t *bytes) {
     *packets = *bytes = 0;
-    mirror_lock();
+    pthread_mutex_lock(&link_state.bulks_lock);
     const struct bulk *bulk = link_state.bulks;
     while (bulk != NULL && !(counter_id >= bulk->first && counter_id - bulk->first < bulk->count)) {
         bulk = bulk->next;
@@ -274,6 +286,6 @@ bool mirror_counter(uint32_t counter_id, uint64_t *packets, uint64_t *bytes) {
         *packets = __atomic_load_n(&count->packets, __ATOMIC_RELAXED);
         *bytes = __atomic_load_n(&count->bytes, __ATOMIC_RELAXED);
     }
-    mirror_unlock();
+    pthread_mutex_unlock(&link_state.bulks_lock);
     return bulk != NULL;
 }
