@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scores of suspects: what answers and losses say for and against each.
+#include <string.h>
+
+#include "locate_internal.h"
+
+// A switch is to blame when it takes so many single suspects to explain what it lost: half of its
+// cables, within these bounds.
+#define SPREAD_MIN 3
+#define SPREAD_MAX 6
+#define SPREAD_LOSSES 64 // the latest
+
+// The first stands for "all": of what is down, now and then a probe comes back.
+const double locate_rates[LOCATE_RATES] = {0.99, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001};
+
+double locate_strength(const struct locate_suspect *suspect, bool is_switch, uint32_t *rate) {
+    uint32_t best = 0;
+    // A switch that loses a little of everything is believed only when its losses are spread.
+    uint32_t rates = is_switch && !suspect->spread ? 1 : LOCATE_RATES;
+    for (uint32_t i = 1; i < rates; i++) {
+        best = suspect->score[i] > suspect->score[best] ? i : best;
+    }
+    if (rate != NULL) {
+        *rate = best;
+    }
+    return suspect->score[best];
+}
+
+static void begin_suspicion(struct locate *locate, uint32_t index) {
+    struct locate_suspect *suspect = &locate->suspects[index];
+    if (suspect->live) {
+        return;
+    }
+    suspect->live = true;
+    suspect->live_slot = locate->live_count;
+    locate->live[locate->live_count++] = index;
+    suspect->sent_before = suspect->sent;
+    suspect->lost_before = suspect->lost;
+    suspect->since = locate->loss_count;
+    suspect->spread = false;
+}
+
+static void end_suspicion(struct locate *locate, uint32_t index) {
+    struct locate_suspect *suspect = &locate->suspects[index];
+    uint32_t last = locate->live[--locate->live_count];
+    locate->live[suspect->live_slot] = last;
+    locate->suspects[last].live_slot = suspect->live_slot;
+    suspect->live = false;
+    suspect->run = 0;
+}
+
+void locate_drop(struct locate *locate, uint32_t index) {
+    struct locate_suspect *suspect = &locate->suspects[index];
+    memset(suspect->score, 0, sizeof suspect->score);
+    if (suspect->live) {
+        end_suspicion(locate, index);
+    }
+}
+
+// Adds to all scores; those that fall below zero stay there, and a suspect without any is cleared.
+static void add(struct locate *locate, uint32_t index, const double *amounts, double sign) {
+    struct locate_suspect *suspect = &locate->suspects[index];
+    bool any = false;
+    for (uint32_t i = 0; i < LOCATE_RATES; i++) {
+        double score = suspect->score[i] + sign * amounts[i];
+        suspect->score[i] = score > 0 ? score : 0;
+        any = any || score > 0;
+    }
+    if (!any && suspect->live) {
+        end_suspicion(locate, index);
+    }
+}
+
+void locate_count_answer(struct locate *locate, uint32_t loop) {
+    const uint32_t *crossed = locate_crossed(locate, loop);
+    for (uint32_t i = 0; i < locate->loops[loop].count; i++) {
+        struct locate_suspect *suspect = &locate->suspects[crossed[i]];
+        suspect->sent++;
+        suspect->run = 0;
+        if (suspect->live) {
+            add(locate, crossed[i], locate->cost, -1);
+        }
+    }
+}
+
+// The suspect, no switch, that most of the open losses cross.
+static uint32_t most_common(struct locate *locate, const uint64_t *numbers, const bool *open,
+                            uint32_t count) {
+    uint32_t best = 0, most = 0;
+    for (uint32_t pass = 0; pass < 2; pass++) { // count; then wipe
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t loop = locate->losses[numbers[i] % LOCATE_LOSSES].loop;
+            const uint32_t *crossed = locate_crossed(locate, loop);
+            for (uint32_t k = 0; k < locate->loops[loop].count; k++) {
+                struct locate_suspect *suspect = &locate->suspects[crossed[k]];
+                suspect->tally = pass == 0 && open[i] ? (uint16_t)(suspect->tally + 1)
+                                 : pass == 0          ? suspect->tally
+                                                      : 0;
+                if (suspect->tally > most && !locate_is_switch(locate, crossed[k])) {
+                    most = suspect->tally;
+                    best = crossed[k];
+                }
+            }
+        }
+    }
+    return best;
+}
+
+// How many suspects that are no switches it takes to explain nine in ten of the switch's losses,
+// taking the one that explains most first; `enough` is enough.
+static uint32_t explanations(struct locate *locate, const uint64_t *numbers, uint32_t count,
+                             uint32_t enough) {
+    bool open[SPREAD_LOSSES];
+    uint32_t left = count, picked = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        open[i] = true;
+    }
+    while (left > count / 10 && picked < enough) {
+        uint32_t best = most_common(locate, numbers, open, count);
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t loop = locate->losses[numbers[i] % LOCATE_LOSSES].loop;
+            if (open[i] && locate_crosses(locate, loop, best)) {
+                open[i] = false;
+                left--;
+            }
+        }
+        picked++;
+    }
+    return picked;
+}
+
+// Whether it takes many suspects to explain the switch's losses, and the switch explains them all.
+static bool is_spread(struct locate *locate, uint32_t index) {
+    const struct locate_suspect *suspect = &locate->suspects[index];
+    uint64_t numbers[SPREAD_LOSSES];
+    uint32_t count = 0;
+    uint64_t remembered = locate->loss_count < LOCATE_LOSSES ? locate->loss_count : LOCATE_LOSSES;
+    for (uint64_t n = locate->loss_count;
+         n > locate->loss_count - remembered && count < SPREAD_LOSSES; n--) {
+        const struct locate_loss *loss = &locate->losses[(n - 1) % LOCATE_LOSSES];
+        if (n - 1 >= suspect->since && loss->counted && locate_crosses(locate, loss->loop, index)) {
+            numbers[count++] = n - 1;
+        }
+    }
+    uint32_t cables = locate->fabric->nodes[index - locate->link_count].adjacency_count;
+    uint32_t enough = cables / 2 < SPREAD_MIN ? SPREAD_MIN : cables / 2;
+    enough = enough < SPREAD_MAX ? enough : SPREAD_MAX;
+    return count >= enough && explanations(locate, numbers, count, enough) >= enough;
+}
+
+void locate_count_loss(struct locate *locate, const struct locate_result *result) {
+    const struct locate_loop *loop = &locate->loops[result->loop];
+    const uint32_t *crossed = locate_crossed(locate, result->loop);
+    for (uint32_t i = 0; i < loop->count; i++) {
+        struct locate_suspect *suspect = &locate->suspects[crossed[i]];
+        begin_suspicion(locate, crossed[i]);
+        suspect->sent++;
+        suspect->lost++;
+        suspect->run++;
+        add(locate, crossed[i], locate->gain[loop->link_count], 1);
+    }
+    locate->losses[locate->loss_count++ % LOCATE_LOSSES] =
+        (struct locate_loss){result->loop, result->sent_at_ns, true};
+    for (uint32_t i = 0; i < loop->count; i++) {
+        if (locate_is_switch(locate, crossed[i])) {
+            locate->suspects[crossed[i]].spread = is_spread(locate, crossed[i]);
+        }
+    }
+}
+
+void locate_take_back(struct locate *locate, uint64_t number, uint32_t except) {
+    struct locate_loss *loss = &locate->losses[number % LOCATE_LOSSES];
+    const struct locate_loop *loop = &locate->loops[loss->loop];
+    const uint32_t *crossed = locate_crossed(locate, loss->loop);
+    loss->counted = false;
+    for (uint32_t i = 0; i < loop->count; i++) {
+        struct locate_suspect *suspect = &locate->suspects[crossed[i]];
+        if (crossed[i] == except) {
+            continue;
+        }
+        if (suspect->live && suspect->since <= number) {
+            add(locate, crossed[i], locate->gain[loop->link_count], -1);
+        }
+        suspect->sent--;
+        suspect->lost--;
+        suspect->run = 0;
+    }
+}

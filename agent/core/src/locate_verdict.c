@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// From scores to verdicts, and back when a fault is over.
+#include <math.h>
+
+#include "locate_internal.h"
+
+// What a search over all suspects and rates may find by chance, in nats: against confidence.
+#define SEARCHED 9.0
+#define CONFIDENCE_MAX_PPM 999999
+
+void locate_tell(struct locate *locate, const struct locate_verdict *verdict) {
+    if (locate->verdict_count == LOCATE_VERDICTS) { // the oldest gives way
+        locate->verdict_first = (locate->verdict_first + 1) % LOCATE_VERDICTS;
+        locate->verdict_count--;
+    }
+    locate->verdicts[(locate->verdict_first + locate->verdict_count++) % LOCATE_VERDICTS] =
+        *verdict;
+}
+
+// The score that a suspect's losses give it which another one does not explain.
+static double score_without(const struct locate *locate, uint32_t index, uint32_t other,
+                            uint32_t rate) {
+    const struct locate_suspect *suspect = &locate->suspects[index];
+    uint64_t remembered = locate->loss_count < LOCATE_LOSSES ? locate->loss_count : LOCATE_LOSSES;
+    uint64_t answers =
+        suspect->sent - suspect->sent_before - (suspect->lost - suspect->lost_before);
+    double score = -(double)answers * locate->cost[rate];
+    for (uint64_t n = locate->loss_count - remembered; n < locate->loss_count; n++) {
+        const struct locate_loss *loss = &locate->losses[n % LOCATE_LOSSES];
+        if (n >= suspect->since && loss->counted && locate_crosses(locate, loss->loop, index) &&
+            !locate_crosses(locate, loss->loop, other)) {
+            score += locate->gain[locate->loops[loss->loop].link_count][rate];
+        }
+    }
+    return score;
+}
+
+// Whether no loop crosses one and not the other.
+static bool inseparable(const struct locate *locate, uint32_t a, uint32_t b, bool usable_only) {
+    for (unsigned turn = 0; turn < 2; turn++) {
+        uint32_t one = turn == 0 ? a : b, other = turn == 0 ? b : a;
+        for (uint32_t i = locate->first_loop[one]; i < locate->first_loop[one + 1]; i++) {
+            uint32_t loop = locate->loops_of[i];
+            if ((!usable_only || locate->loops[loop].blocked == 0) &&
+                !locate_crosses(locate, loop, other)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+// How far a suspect is ahead of all others in nats, but for those that no loop tells from it
+// (*tied: whether there are any).
+static double lead_of(const struct locate *locate, uint32_t index, bool *tied) {
+    uint32_t rate;
+    bool is_switch = locate_is_switch(locate, index);
+    double strength = locate_strength(&locate->suspects[index], is_switch, &rate);
+    double lead = strength;
+    for (uint32_t i = 0; i < locate->live_count; i++) {
+        uint32_t other = locate->live[i];
+        double gap = strength - locate_strength(&locate->suspects[other],
+                                                locate_is_switch(locate, other), NULL);
+        if (other == index || gap >= lead) {
+            continue;
+        }
+        double alone = gap < LOCATE_MARGIN ? score_without(locate, index, other, rate) : gap;
+        gap = alone > gap ? alone : gap;
+        if (gap < LOCATE_MARGIN && inseparable(locate, index, other, true)) {
+            *tied = true;
+            continue;
+        }
+        lead = gap < lead ? gap : lead;
+    }
+    return lead;
+}
+
+static uint32_t confidence_ppm(double lead) {
+    double doubt = exp(-lead);
+    double ppm = 1e6 * (1 - doubt);
+    return ppm < 0 ? 0 : ppm > CONFIDENCE_MAX_PPM ? CONFIDENCE_MAX_PPM : (uint32_t)ppm;
+}
+
+static void list_tied(const struct locate *locate, uint32_t index, struct locate_verdict *verdict) {
+    uint32_t loop = locate->loops_of[locate->first_loop[index]];
+    const uint32_t *crossed = locate_crossed(locate, loop);
+    for (uint32_t i = 0; i < locate->loops[loop].count; i++) {
+        if (crossed[i] == index || inseparable(locate, index, crossed[i], false)) {
+            if (verdict->tied_count < LOCATE_TIED_MAX) {
+                verdict->tied[verdict->tied_count] = locate_name(locate, crossed[i]);
+            }
+            verdict->tied_count++;
+        }
+    }
+}
+
+static struct locate_verdict describe(const struct locate *locate, uint32_t index) {
+    const struct locate_suspect *suspect = &locate->suspects[index];
+    struct locate_verdict verdict = {
+        .fault = suspect->fault,
+        .what = locate_name(locate, index),
+        .sent = (uint32_t)(suspect->sent - suspect->sent_before),
+        .lost = (uint32_t)(suspect->lost - suspect->lost_before),
+        .confidence_ppm = suspect->fault == LOCATE_WELL ? 0 : confidence_ppm(suspect->lead),
+    };
+    verdict.loss_ppm =
+        verdict.sent == 0 ? 0 : (uint32_t)((uint64_t)verdict.lost * 1000000 / verdict.sent);
+    if (suspect->tied) {
+        list_tied(locate, index, &verdict);
+        verdict.what.place = LOCATE_UNKNOWN;
+    }
+    return verdict;
+}
+
+static void block_loops(struct locate *locate, uint32_t index, bool block) {
+    for (uint32_t i = locate->first_loop[index]; i < locate->first_loop[index + 1]; i++) {
+        struct locate_loop *loop = &locate->loops[locate->loops_of[i]];
+        loop->blocked = block ? loop->blocked + 1 : loop->blocked - 1;
+    }
+    locate->fault_count = block ? locate->fault_count + 1 : locate->fault_count - 1;
+}
+
+// Takes what the fault explains from all others, and the fault itself from the suspects.
+static void explain_away(struct locate *locate, uint32_t index) {
+    struct locate_suspect *suspect = &locate->suspects[index];
+    uint64_t remembered = locate->loss_count < LOCATE_LOSSES ? locate->loss_count : LOCATE_LOSSES;
+    for (uint64_t n = locate->loss_count - remembered; n < locate->loss_count; n++) {
+        const struct locate_loss *loss = &locate->losses[n % LOCATE_LOSSES];
+        if (loss->counted && locate_crosses(locate, loss->loop, index)) {
+            locate_take_back(locate, n, index);
+        }
+    }
+    locate_drop(locate, index);
+    suspect->run = suspect->good_run = 0;
+    suspect->clear = 0;
+}
+
+static void name_fault(struct locate *locate, uint32_t index, enum locate_fault fault,
+                       double lead) {
+    struct locate_suspect *suspect = &locate->suspects[index];
+    uint32_t rate;
+    double strength = locate_strength(suspect, locate_is_switch(locate, index), &rate);
+    suspect->fault = fault;
+    suspect->rate = locate_rates[rate];
+    suspect->lead = lead < strength - SEARCHED ? lead : strength - SEARCHED;
+    struct locate_verdict verdict = describe(locate, index);
+    explain_away(locate, index);
+    block_loops(locate, index, true);
+    locate->planned = false;
+    locate->repeats_left = 0;
+    locate_tell(locate, &verdict);
+}
+
+// Whether the suspect is guilty by now; then says so.
+static bool judge_one(struct locate *locate, uint32_t index) {
+    struct locate_suspect *suspect = &locate->suspects[index];
+    bool is_switch = locate_is_switch(locate, index);
+    uint32_t rate;
+    if (locate_strength(suspect, is_switch, &rate) < LOCATE_ACCEPT ||
+        (is_switch && !suspect->spread) || (rate == 0 && suspect->run < LOCATE_DOWN_RUN)) {
+        return false;
+    }
+    bool tied = false;
+    double lead = lead_of(locate, index, &tied);
+    if (lead < LOCATE_MARGIN) {
+        return false;
+    }
+    suspect->tied = tied;
+    name_fault(locate, index, rate == 0 ? LOCATE_DOWN : LOCATE_LOSSY, lead);
+    return true;
+}
+
+void locate_judge(struct locate *locate) {
+    for (uint32_t i = 0; i < locate->live_count;) {
+        // A verdict changes who is under suspicion: from the start again.
+        i = judge_one(locate, locate->live[i]) ? 0 : i + 1;
+    }
+}
+
+static void judge_well(struct locate *locate, uint32_t index) {
+    struct locate_suspect *suspect = &locate->suspects[index];
+    suspect->fault = LOCATE_WELL;
+    struct locate_verdict verdict = describe(locate, index);
+    suspect->tied = false;
+    block_loops(locate, index, false);
+    locate_tell(locate, &verdict);
+}
+
+// The fault on a loop that crosses exactly one.
+static uint32_t fault_on(const struct locate *locate, uint32_t loop) {
+    const uint32_t *crossed = locate_crossed(locate, loop);
+    uint32_t i = 0;
+    while (locate->suspects[crossed[i]].fault == LOCATE_WELL) {
+        i++;
+    }
+    return crossed[i];
+}
+
+void locate_judge_fault(struct locate *locate, uint32_t loop, bool lost) {
+    if (locate->loops[loop].blocked != 1) {
+        return;
+    }
+    uint32_t index = fault_on(locate, loop);
+    struct locate_suspect *suspect = &locate->suspects[index];
+    suspect->sent++;
+    if (!lost) {
+        suspect->run = 0;
+        suspect->good_run++;
+        suspect->clear -= log1p(-suspect->rate);
+        if (suspect->clear >= LOCATE_CLEAR && suspect->good_run >= LOCATE_CLEAR_RUN) {
+            judge_well(locate, index);
+        }
+        return;
+    }
+    suspect->lost++;
+    suspect->run++;
+    suspect->good_run = 0;
+    double clear = suspect->clear - log(suspect->rate / locate->background);
+    suspect->clear = clear > 0 ? clear : 0;
+    if (suspect->fault == LOCATE_LOSSY && suspect->run >= LOCATE_DOWN_RUN) {
+        suspect->fault = LOCATE_DOWN;
+        suspect->rate = locate_rates[0];
+        struct locate_verdict verdict = describe(locate, index);
+        locate_tell(locate, &verdict);
+    }
+}
+
+void locate_explain(const struct locate *locate, link_id link, struct locate_verdict *verdict) {
+    uint32_t index =
+        fabric_link_is_internal(locate->fabric, link) ? link.i : link_of(link_cable(link), false).i;
+    const struct locate_delay *delay = &locate->delays[index];
+    *verdict = describe(locate, index);
+    if (verdict->fault == LOCATE_WELL && delay->slow) {
+        verdict->fault = LOCATE_SLOW;
+        verdict->excess_ns = delay->median > 0 ? (uint64_t)delay->median : 0;
+    }
+}
