@@ -31,19 +31,37 @@ static void read_local_sids(struct mp_reader *reader, struct rule_set *set) {
     }
 }
 
-static int read_encap(struct mp_reader *reader, struct rule_set *set, uint32_t number) {
-    struct encap encap = {0};
-    uint32_t extra = open_array(reader, 2), index = 0;
-    read_block(reader, encap.source, sizeof encap.source);
-    struct mp_text sids = mp_read_bin(reader, sizeof encap.sids.sids);
+static int read_encap(struct mp_reader *reader, struct encap *out) {
+    uint32_t extra = open_array(reader, 2);
+    *out = (struct encap){0};
+    read_block(reader, out->source, sizeof out->source);
+    struct mp_text sids = mp_read_bin(reader, sizeof out->sids.sids);
     mp_skip(reader, extra);
     if (reader->bad || sids.size == 0 || sids.size % sizeof(struct sid) != 0) {
         return -EPROTO;
     }
-    encap.sids.count = (uint8_t)(sids.size / sizeof(struct sid));
-    memcpy(encap.sids.sids, sids.bytes, sids.size);
-    int rc = rule_set_intern(set, &encap, &index);
+    out->sids.count = (uint8_t)(sids.size / sizeof(struct sid));
+    memcpy(out->sids.sids, sids.bytes, sids.size);
+    return 0;
+}
+
+static int read_used(struct mp_reader *reader, struct rule_set *set, uint32_t number) {
+    struct encap encap;
+    uint32_t index = 0;
+    int rc = read_encap(reader, &encap);
+    rc = rc != 0 ? rc : rule_set_intern(set, &encap, &index);
     return rc != 0 ? rc : index == number ? 0 : -EPROTO; // two of them are equal
+}
+
+static int read_spares(struct mp_reader *reader, struct rule_set *set) {
+    uint32_t count = mp_read_array(reader, 0, ENCAPS_MAX);
+    int rc = 0;
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        struct encap encap;
+        rc = read_encap(reader, &encap);
+        rc = rc != 0 ? rc : rule_set_add_spare(set, &encap);
+    }
+    return rc;
 }
 
 static int read_rule(struct mp_reader *reader, struct rule_set *set) {
@@ -70,11 +88,15 @@ static int read_parts(struct mp_reader *reader, struct rule_set *set) {
     uint32_t encaps = mp_read_array(reader, 0, ENCAPS_MAX);
     int rc = 0;
     for (uint32_t i = 0; i < encaps && rc == 0; i++) {
-        rc = read_encap(reader, set, i);
+        rc = read_used(reader, set, i);
     }
     uint32_t rules = rc == 0 ? mp_read_array(reader, 0, RULES_MAX) : 0;
     for (uint32_t i = 0; i < rules && rc == 0; i++) {
         rc = read_rule(reader, set);
+    }
+    if (rc == 0 && extra > 0) { // a peer of the first release names none
+        rc = read_spares(reader, set);
+        extra--;
     }
     mp_skip(reader, rc == 0 ? extra : 0);
     return rc == 0 && reader->bad ? -EPROTO : rc;
@@ -117,6 +139,10 @@ static void read_capabilities(struct mp_reader *reader, struct nic_capabilities 
     out->counters = mp_read_bool(reader);
     out->rules_max = (uint32_t)mp_read_uint(reader, UINT32_MAX);
     out->encap_bytes_max = (uint32_t)mp_read_uint(reader, UINT32_MAX);
+    if (extra > 0) {
+        out->spares = mp_read_bool(reader);
+        extra--;
+    }
     mp_skip(reader, extra);
 }
 

@@ -8,7 +8,7 @@
 // SIDs; an index below 65,536 takes three bytes at most.
 #define RULE_BYTES (1 + 18 + 1 + 5 + 1 + 3 + 3 * RULE_PATHS_MAX + 2 + RULE_BUCKETS)
 #define ENCAP_BYTES (1 + 18 + 2 + 16 * SID_LIST_MAX)
-static_assert(RULES_MAX * RULE_BYTES + ENCAPS_MAX * ENCAP_BYTES + 1024 < HOLDER_MESSAGE_MAX,
+static_assert(RULES_MAX * RULE_BYTES + 2 * ENCAPS_MAX * ENCAP_BYTES + 1024 < HOLDER_MESSAGE_MAX,
               "the largest set fits a message");
 static_assert(ENCAPS_MAX <= 65536, "an index takes three bytes");
 static_assert(HOLDER_COUNTERS_MAX * (1 + 5 + 2 + 9 + 9) + 1024 < HOLDER_MESSAGE_MAX,
@@ -59,7 +59,7 @@ static void put_set(struct mp_writer *writer, const struct rule_set *set) {
         mp_write_nil(writer);
         return;
     }
-    mp_write_array(writer, 3);
+    mp_write_array(writer, 4);
     mp_write_array(writer, set->local_sid_count);
     for (uint32_t i = 0; i < set->local_sid_count; i++) {
         mp_write_bin(writer, set->local_sids[i].bytes, sizeof set->local_sids[i].bytes);
@@ -71,6 +71,10 @@ static void put_set(struct mp_writer *writer, const struct rule_set *set) {
     mp_write_array(writer, set->rule_count);
     for (uint32_t i = 0; i < set->rule_count; i++) {
         put_rule(writer, &set->rules[i]);
+    }
+    mp_write_array(writer, set->spare_count);
+    for (uint32_t i = 0; i < set->spare_count; i++) {
+        put_encap(writer, &set->spares[i]);
     }
 }
 
@@ -93,13 +97,14 @@ void holder_put_open(struct mp_writer *writer, const char *device,
 void holder_put_opened(struct mp_writer *writer, const struct nic_capabilities *capabilities,
                        const char *attachment, bool unsettled, const struct rule_set *set) {
     put_head(writer, HOLDER_OPENED, 4);
-    mp_write_array(writer, 6);
+    mp_write_array(writer, 7);
     mp_write_bool(writer, capabilities->spray);
     mp_write_bool(writer, capabilities->per_qp);
     mp_write_bool(writer, capabilities->srh);
     mp_write_bool(writer, capabilities->counters);
     mp_write_uint(writer, capabilities->rules_max);
     mp_write_uint(writer, capabilities->encap_bytes_max);
+    mp_write_bool(writer, capabilities->spares);
     put_text(writer, attachment);
     mp_write_bool(writer, unsettled);
     put_set(writer, set);

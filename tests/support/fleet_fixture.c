@@ -32,7 +32,7 @@ struct fleet *fleet_fixture_open(const struct fleet_shape *shape) {
     struct fleet_options options = {.probe_interval_ns = shape->probe_interval_ns,
                                     .seed = shape->seed,
                                     .no_srh = shape->no_srh,
-                                    .no_qp = shape->no_qp,
+                                    .eswitch = shape->eswitch,
                                     .on_note = getenv("SIM_VERBOSE") != NULL ? print_note : NULL};
     struct error error = {0};
     struct fleet *fleet = fleet_open(fabric, &options, &error);

@@ -11,8 +11,8 @@ struct fleet_shape {
     uint32_t leaves, spines, hosts_per_leaf, cables;
     uint32_t pods, leaves_per_pod, aggs_per_pod, cores; // three-tier
     uint64_t probe_interval_ns, seed;
-    bool no_srh; // the NICs write one carrier only
-    bool no_qp;  // the NICs look at source ports, not at QPs
+    bool no_srh;  // the NICs write one carrier only
+    bool eswitch; // the NICs look at source ports, not at QPs, and want spares
 };
 
 struct fleet *fleet_fixture_open(const struct fleet_shape *shape);

@@ -45,6 +45,11 @@ static inline void add_rule(struct rule_set *set, struct rule_match match, enum 
     assert_int_equal(rule_set_add(set, &rule), 0);
 }
 
+static inline void add_spare(struct rule_set *set, uint8_t path) {
+    struct encap encap = encap_over(path);
+    assert_int_equal(rule_set_add_spare(set, &encap), 0);
+}
+
 static inline void seal(struct rule_set *set) {
     struct error error;
     assert_int_equal(rule_set_seal(set, &error), 0);

@@ -56,6 +56,8 @@ static void fill(struct rule_set *set) {
     set->local_sid_count = 2;
     set->local_sids[0].bytes[5] = 2;
     set->local_sids[1].bytes[5] = 1;
+    add_spare(set, 20);
+    add_spare(set, 21);
     seal(set);
 }
 
@@ -67,6 +69,19 @@ static void a_set_arrives_as_it_was(void **state) {
     assert_int_equal(bench->read.kind, HOLDER_APPLY);
     assert_true(bench->read.has_set);
     assert_true(rule_set_equal(&bench->read.set, &bench->set));
+}
+
+static void a_set_of_the_first_release_has_no_spares(void **state) {
+    struct bench *bench = *state;
+    mp_write_array(&bench->writer, 2);
+    mp_write_uint(&bench->writer, HOLDER_APPLY);
+    mp_write_array(&bench->writer, 3);
+    for (int i = 0; i < 3; i++) {
+        mp_write_array(&bench->writer, 0);
+    }
+    read_back(bench);
+    assert_true(bench->read.has_set);
+    assert_int_equal(bench->read.set.spare_count, 0);
 }
 
 static void an_empty_set_is_one(void **state) {
@@ -122,11 +137,15 @@ static void opening_carries_device_and_options(void **state) {
 
 static void opened_carries_capabilities_and_what_stands(void **state) {
     struct bench *bench = *state;
-    struct nic_capabilities capabilities = {.srh = true, .rules_max = 5, .encap_bytes_max = 104};
+    struct nic_capabilities capabilities = {.srh = true,
+                                            .spares = true,
+                                            .rules_max = 5,
+                                            .encap_bytes_max = 104};
     fill(&bench->set);
     holder_put_opened(&bench->writer, &capabilities, "fdb", true, &bench->set);
     read_back(bench);
     assert_true(bench->read.capabilities.srh && !bench->read.capabilities.spray);
+    assert_true(bench->read.capabilities.spares);
     assert_int_equal(bench->read.capabilities.encap_bytes_max, 104);
     assert_string_equal(bench->read.attachment, "fdb");
     assert_true(bench->read.unsettled);
@@ -243,6 +262,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_set_arrives_as_it_was),
         TEST(an_empty_set_is_one),
+        TEST(a_set_of_the_first_release_has_no_spares),
         TEST(the_largest_set_fits_a_message),
         TEST(opening_carries_device_and_options),
         TEST(opened_carries_capabilities_and_what_stands),

@@ -78,6 +78,23 @@ static void the_outer_header_is_that_of_the_class(void **state) {
     assert_int_equal(fakecx_count("reformat"), 8);
 }
 
+static void reformats_of_spares_are_made_ahead(void **state) {
+    struct bench *bench = *state;
+    add_rule(&bench->wanted, match_to(1, RULE_KEY_DEFAULT, 0), RULE_SINGLE, 7, 0);
+    bench_apply(bench);
+    unsigned before = fakecx_count("reformat");
+    add_spare(&bench->wanted, 8);
+    bench_apply(bench); // only its spares differ
+    assert_int_equal(fakecx_count("reformat"), 2 * before);
+    assert_int_equal(path_of(flow_to(1, 0xc001)), 7);
+    fakecx_bed_fault("reformat after=0");
+    bench_clear(bench);
+    add_rule(&bench->wanted, match_to(1, RULE_KEY_DEFAULT, 0), RULE_SINGLE, 8, 0);
+    add_spare(&bench->wanted, 7);
+    bench_apply(bench);
+    assert_int_equal(path_of(flow_to(1, 0xc001)), 8);
+}
+
 static void a_class_that_is_not_listed_leaves_plain_and_is_counted(void **state) {
     struct bench *bench = *state;
     uint64_t encapsulated, decapsulated, plain;
@@ -374,6 +391,7 @@ int main(void) {
         IN_BED(the_same_set_again_touches_nothing),
         IN_BED(moving_a_path_is_one_rule_a_class),
         IN_BED(a_path_that_comes_back_needs_no_firmware),
+        IN_BED(reformats_of_spares_are_made_ahead),
         IN_BED(reformats_of_backups_are_made_ahead),
         IN_BED(another_version_of_ip_joins_a_path),
         IN_BED(what_the_nic_cannot_do_is_refused_and_changes_nothing),

@@ -169,6 +169,33 @@ static void two_rules_of_one_match_are_refused(void **state) {
     rule_set_fini(&set);
 }
 
+static void spares_are_sorted_each_once_and_none_that_a_rule_uses(void **state) {
+    (void)state;
+    struct rule_set set, copy;
+    rule_set_init(&set);
+    rule_set_init(&copy);
+    add(&set, 1, 1, 5);
+    for (unsigned i = 0; i < 2; i++) {
+        for (uint8_t number = 9; number >= 3; number -= 2) {
+            struct encap encap = encap_to(number);
+            assert_int_equal(rule_set_add_spare(&set, &encap), 0);
+        }
+    }
+    assert_int_equal(rule_set_seal(&set, NULL), 0);
+    assert_int_equal(set.spare_count, 3);
+    assert_int_equal(sid_first_usid(&set.spares[0].sids.sids[0]), 3);
+    assert_int_equal(sid_first_usid(&set.spares[1].sids.sids[0]), 7);
+    assert_int_equal(sid_first_usid(&set.spares[2].sids.sids[0]), 9);
+    assert_int_equal(rule_set_copy(&set, &copy), 0);
+    assert_true(rule_set_equal(&set, &copy));
+    copy.spare_count--;
+    assert_false(rule_set_equal(&set, &copy));
+    rule_set_clear(&set);
+    assert_int_equal(set.spare_count, 0);
+    rule_set_fini(&set);
+    rule_set_fini(&copy);
+}
+
 static void a_set_holds_65536_rules(void **state) {
     (void)state;
     struct rule_set set;
@@ -190,6 +217,7 @@ int main(void) {
         cmocka_unit_test(equal_contents_are_equal_after_sealing),
         cmocka_unit_test(faulty_rules_are_refused_with_the_reason),
         cmocka_unit_test(two_rules_of_one_match_are_refused),
+        cmocka_unit_test(spares_are_sorted_each_once_and_none_that_a_rule_uses),
         cmocka_unit_test(a_set_holds_65536_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,6 +61,30 @@ static int add_steer(const struct engine *engine, const struct steer *steer, str
     return rc != 0 ? rc : rule_set_add(out, &rule);
 }
 
+// The paths that flows of the port may turn to: their backups, and the planned paths of those that
+// are on one.
+static int add_spares(const struct engine *engine, const struct steer *steer,
+                      struct rule_set *out) {
+    const struct fabric *fabric = engine->fabric;
+    const struct plan *plan = &engine->router.plan;
+    struct encap encap = {0};
+    struct sid own = sid_of(fabric->block, fabric->ports[steer->src.i].usid);
+    memcpy(encap.source, own.bytes, sizeof encap.source);
+    int rc = 0;
+    for (uint32_t f = 0; f < steer->flow_count; f++) {
+        const struct plan_flow *flow = &plan->flows[steer->first_flow + f];
+        for (uint32_t p = 0; rc == 0 && p < 2 * (uint32_t)flow->part_count; p++) {
+            const struct plan_part *part = &plan->parts[flow->first_part + p / 2];
+            const struct path *path = p % 2 == 0 ? &part->path : &part->backup;
+            if (path->link_count > 0 &&
+                fabric_walk_sids(fabric, path->links, path->link_count, &encap.sids) == 0) {
+                rc = rule_set_add_spare(out, &encap);
+            }
+        }
+    }
+    return rc == -ENOSPC ? 0 : rc; // what is not named is made when it is needed
+}
+
 int rules_build(const struct engine *engine, uint32_t own_port, struct rule_set *out) {
     rule_set_clear(out);
     port_id port = engine->own_ports[own_port];
@@ -70,6 +94,9 @@ int rules_build(const struct engine *engine, uint32_t own_port, struct rule_set 
         const struct steer *steer = &engine->router.steers[i];
         if (steer->src.i == port.i && steer->steered) {
             int rc = add_steer(engine, steer, out);
+            if (rc == 0 && engine->config.nic.spares) {
+                rc = add_spares(engine, steer, out);
+            }
             if (rc != 0) {
                 return rc;
             }

@@ -162,6 +162,7 @@ static void least_capabilities(const struct agent *agent, struct nic_capabilitie
         out->per_qp = out->per_qp && one.per_qp;
         out->srh = out->srh && one.srh;
         out->counters = out->counters && one.counters;
+        out->spares = out->spares || one.spares;
         out->rules_max = one.rules_max < out->rules_max ? one.rules_max : out->rules_max;
         out->encap_bytes_max =
             one.encap_bytes_max < out->encap_bytes_max ? one.encap_bytes_max : out->encap_bytes_max;

@@ -94,6 +94,7 @@ void mlx5_card_capabilities(const struct mlx5_card *card, struct nic_capabilitie
         .per_qp = card->per_qp,
         .srh = bytes > ONE_CARRIER_BYTES,
         .counters = card->counts,
+        .spares = true,
         .rules_max = RULES_MAX,
         .encap_bytes_max = bytes,
     };

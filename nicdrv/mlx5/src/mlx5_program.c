@@ -221,18 +221,23 @@ static void undo(struct mlx5_card *card, struct mlx5_work *work) {
     }
 }
 
-// Reformats of paths that the set names and that were not in the set before.
-static void make_ahead(const struct mlx5_program *program, const struct rule_set *before,
-                       const struct rule_set *wanted, uint8_t versions) {
+struct encap_list {
+    const struct encap *list; // sorted
+    uint32_t count;
+};
+
+// Reformats of the paths in `wanted` that are not in `before`.
+static void make_ahead(const struct mlx5_program *program, struct encap_list before,
+                       struct encap_list wanted, uint8_t versions) {
     uint32_t b = 0;
-    for (uint32_t e = 0; e < wanted->encap_count; e++) {
+    for (uint32_t e = 0; e < wanted.count; e++) {
         int order = 1;
-        while (b < before->encap_count &&
-               (order = memcmp(&before->encaps[b], &wanted->encaps[e], sizeof(struct encap))) < 0) {
+        while (b < before.count &&
+               (order = memcmp(&before.list[b], &wanted.list[e], sizeof(struct encap))) < 0) {
             b++;
         }
-        if (b == before->encap_count || order != 0) {
-            mlx5_work_ahead(program->card, &program->held.ethernet, &wanted->encaps[e], versions);
+        if (b == before.count || order != 0) {
+            mlx5_work_ahead(program->card, &program->held.ethernet, &wanted.list[e], versions);
         }
     }
 }
@@ -263,7 +268,10 @@ int mlx5_program_apply(struct mlx5_program *program, const struct rule_set *befo
                   none.code != 0 ? none.text : "no memory for what an apply makes");
     } else {
         commit(program, &work, &room);
-        make_ahead(program, before, wanted, versions);
+        make_ahead(program, (struct encap_list){before->encaps, before->encap_count},
+                   (struct encap_list){wanted->encaps, wanted->encap_count}, versions);
+        make_ahead(program, (struct encap_list){before->spares, before->spare_count},
+                   (struct encap_list){wanted->spares, wanted->spare_count}, versions);
     }
     room_fini(&room);
     return rc;

@@ -15,6 +15,7 @@ void rule_set_init(struct rule_set *set) {
 void rule_set_fini(struct rule_set *set) {
     free(set->rules);
     free(set->encaps);
+    free(set->spares);
     free(set->encap_index);
     rule_set_init(set);
 }
@@ -22,6 +23,7 @@ void rule_set_fini(struct rule_set *set) {
 void rule_set_clear(struct rule_set *set) {
     set->rule_count = 0;
     set->encap_count = 0;
+    set->spare_count = 0;
     set->local_sid_count = 0;
     rule_set_index_drop(set);
 }
@@ -114,6 +116,15 @@ int rule_set_intern(struct rule_set *set, const struct encap *encap, uint32_t *i
     return 0;
 }
 
+int rule_set_add_spare(struct rule_set *set, const struct encap *encap) {
+    int rc = grow((void **)&set->spares, set->spare_count, &set->spare_capacity, ENCAPS_MAX,
+                  sizeof set->spares[0]);
+    if (rc == 0) {
+        set->spares[set->spare_count++] = encap_normal(encap);
+    }
+    return rc;
+}
+
 int rule_set_add(struct rule_set *set, const struct rule *rule) {
     int rc = grow((void **)&set->rules, set->rule_count, &set->rule_capacity, RULES_MAX,
                   sizeof set->rules[0]);
@@ -141,33 +152,36 @@ static bool same(const void *a, const void *b, uint32_t count, size_t size) {
 // Sealing wrote every byte, padding included, so contents compare as bytes.
 bool rule_set_equal(const struct rule_set *a, const struct rule_set *b) {
     return a->rule_count == b->rule_count && a->encap_count == b->encap_count &&
-           a->local_sid_count == b->local_sid_count &&
+           a->spare_count == b->spare_count && a->local_sid_count == b->local_sid_count &&
            same(a->rules, b->rules, a->rule_count, sizeof a->rules[0]) &&
            same(a->encaps, b->encaps, a->encap_count, sizeof a->encaps[0]) &&
+           same(a->spares, b->spares, a->spare_count, sizeof a->spares[0]) &&
            same(a->local_sids, b->local_sids, a->local_sid_count, sizeof a->local_sids[0]);
 }
 
+// An array of its own with room for one more; NULL when there is no memory.
+static void *array_copy(const void *from, uint32_t count, size_t size) {
+    void *copy = malloc((count + (size_t)1) * size);
+    if (copy != NULL && count > 0) {
+        memcpy(copy, from, count * size);
+    }
+    return copy;
+}
+
 int rule_set_copy(const struct rule_set *from, struct rule_set *to) {
-    struct rule *rules = malloc((from->rule_count + (size_t)1) * sizeof *rules);
-    struct encap *encaps = malloc((from->encap_count + (size_t)1) * sizeof *encaps);
-    if (rules == NULL || encaps == NULL) {
-        free(rules);
-        free(encaps);
-        return -ENOMEM;
-    }
-    if (from->rule_count > 0) {
-        memcpy(rules, from->rules, from->rule_count * sizeof *rules);
-    }
-    if (from->encap_count > 0) {
-        memcpy(encaps, from->encaps, from->encap_count * sizeof *encaps);
-    }
     struct rule_set copy = *from;
-    copy.rules = rules;
+    copy.rules = array_copy(from->rules, from->rule_count, sizeof from->rules[0]);
+    copy.encaps = array_copy(from->encaps, from->encap_count, sizeof from->encaps[0]);
+    copy.spares = array_copy(from->spares, from->spare_count, sizeof from->spares[0]);
     copy.rule_capacity = from->rule_count + 1;
-    copy.encaps = encaps;
     copy.encap_capacity = from->encap_count + 1;
+    copy.spare_capacity = from->spare_count + 1;
     copy.encap_index = NULL;
     copy.encap_index_size = 0;
+    if (copy.rules == NULL || copy.encaps == NULL || copy.spares == NULL) {
+        rule_set_fini(&copy);
+        return -ENOMEM;
+    }
     if (to != from) {
         rule_set_fini(to);
     }

@@ -134,6 +134,29 @@ static void seal_encaps(struct rule_set *set, struct numbered_encap *list, uint3
     set->encap_count = count;
 }
 
+static int compare_spares(const void *a, const void *b) {
+    return memcmp(a, b, sizeof(struct encap));
+}
+
+// Sorted, each once, and none that the sealed encaps have.
+static void seal_spares(struct rule_set *set) {
+    uint32_t kept = 0, e = 0;
+    if (set->spare_count > 0) {
+        qsort(set->spares, set->spare_count, sizeof set->spares[0], compare_spares);
+    }
+    for (uint32_t i = 0; i < set->spare_count; i++) {
+        while (e < set->encap_count && compare_spares(&set->encaps[e], &set->spares[i]) < 0) {
+            e++;
+        }
+        bool used = e < set->encap_count && compare_spares(&set->encaps[e], &set->spares[i]) == 0;
+        bool twice = kept > 0 && compare_spares(&set->spares[kept - 1], &set->spares[i]) == 0;
+        if (!used && !twice) {
+            set->spares[kept++] = set->spares[i];
+        }
+    }
+    set->spare_count = kept;
+}
+
 // Sorting changes no content, so a set refused here is still what the caller put in.
 static int sort_rules(struct rule_set *set, struct error *error) {
     if (set->rule_count > 0) {
@@ -165,6 +188,7 @@ int rule_set_seal(struct rule_set *set, struct error *error) {
         return error_set(error, -ENOMEM, "rules: out of memory");
     }
     seal_encaps(set, list, renumbered);
+    seal_spares(set);
     for (uint32_t i = 0; i < set->rule_count; i++) {
         set->rules[i] = rule_normal(&set->rules[i], renumbered);
     }

@@ -14,6 +14,7 @@ struct nic_capabilities {
     bool per_qp;   // RULE_KEY_QP and RULE_BUCKET_QP
     bool srh;      // more than one carrier
     bool counters; // per rule and path
+    bool spares;   // an encap takes time to make: rule_set->spares are worth naming
     uint32_t rules_max;
     uint32_t encap_bytes_max; // what H.Encaps.Red may add
 };

@@ -8,6 +8,9 @@
 //     port | spray
 //        -> encap: outer source, SID list          (encaps are interned: many rules share one)
 //
+// Spares are encaps that rules will soon turn to (backups), for a driver that needs time to make
+// one. They steer nothing.
+//
 // A bucket is the key's low RULE_BUCKET_BITS bits; bucket[] names the path of each. Packets that
 // match no rule leave plain. The outer DSCP and ECN are those of the inner packet.
 //
@@ -58,6 +61,8 @@ struct rule_set {
     uint32_t rule_count, rule_capacity;
     struct encap *encaps;
     uint32_t encap_count, encap_capacity;
+    struct encap *spares;
+    uint32_t spare_count, spare_capacity;
     struct sid local_sids[LOCAL_SIDS_MAX]; // own uSIDs: next header 4, 41 (or after an SRH) to them
                                            // is decapsulated
     uint32_t local_sid_count;
@@ -70,8 +75,10 @@ void rule_set_fini(struct rule_set *set);
 void rule_set_clear(struct rule_set *set); // keeps the memory
 // Returns the index of an equal encap or adds it; -ENOSPC, -ENOMEM.
 int rule_set_intern(struct rule_set *set, const struct encap *encap, uint32_t *index);
-int rule_set_add(struct rule_set *set, const struct rule *rule); // -ENOSPC, -ENOMEM
-// Sorts and renumbers into the canonical form. -EINVAL with the reason: two rules of one match, an
+int rule_set_add(struct rule_set *set, const struct rule *rule);         // -ENOSPC, -ENOMEM
+int rule_set_add_spare(struct rule_set *set, const struct encap *encap); // -ENOSPC, -ENOMEM
+// Sorts and renumbers into the canonical form. Spares that a rule uses are
+// left out. -EINVAL with the reason: two rules of one match, an
 // encap index or bucket out of range, an empty SID list, a path_count of 0.
 int rule_set_seal(struct rule_set *set, struct error *error);
 bool rule_set_equal(const struct rule_set *a, const struct rule_set *b); // both sealed

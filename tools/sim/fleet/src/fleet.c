@@ -262,9 +262,10 @@ static struct engine_config agent_config(const struct fleet *fleet, uint32_t hos
                                    .up_hold_max_ns = UP_HOLD_MAX_NS,
                                    .nic_driver = "mem",
                                    .nic = {.spray = true,
-                                           .per_qp = !options->no_qp,
+                                           .per_qp = !options->eswitch,
                                            .srh = !options->no_srh,
                                            .counters = true,
+                                           .spares = options->eswitch,
                                            .rules_max = RULES_MAX,
                                            .encap_bytes_max = ENCAP_BYTES_MAX}};
     if (options->algorithm != NULL) {

@@ -26,7 +26,7 @@ struct fleet_options {
     uint64_t probe_interval_ns, seed;
     const char *algorithm;  // for jobs that name none; NULL: the agents' default
     bool no_srh;            // the NICs write one carrier only
-    bool no_qp;             // the NICs look at source ports, not at QPs
+    bool eswitch;           // the NICs look at source ports, not at QPs, and want spares
     fleet_note_fn *on_note; // NULL: nobody listens
     void *context;
 };

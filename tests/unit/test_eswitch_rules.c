@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which QP goes over which path when the NIC sees destination QPs, and when it sees UDP source
-// ports only (an eSwitch).
+// What an eSwitch is told: which QP goes over which path when the NIC sees UDP source ports only,
+// not destination QPs, and the paths that it is to make ready.
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 
 #define QPS 4
 
-static struct fleet *open_fleet(bool no_qp) {
+static struct fleet *open_fleet(bool eswitch) {
     struct fleet_shape shape = {.clos_kind = "leaf-spine",
                                 .leaves = 2,
                                 .spines = 4,
@@ -18,7 +18,7 @@ static struct fleet *open_fleet(bool no_qp) {
                                 .cables = 1,
                                 .probe_interval_ns = 20 * NS_PER_MS,
                                 .seed = 1,
-                                .no_qp = no_qp};
+                                .eswitch = eswitch};
     struct fleet *fleet = fleet_fixture_open(&shape);
     char ranks[][NAME_SIZE] = {"h0", "h1"};
     struct job job = {.name = "split",
@@ -124,12 +124,56 @@ static void by_qp_the_source_port_means_nothing(void **state) {
     fleet_close(fleet);
 }
 
+static bool is_in(const struct encap *list, uint32_t count, const struct encap *encap) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (memcmp(&list[i], encap, sizeof *encap) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void paths_that_flows_turn_to_were_spares_before(void **state) {
+    (void)state;
+    struct fleet *fleet = open_fleet(true);
+    struct rule_set before;
+    unsigned turned = 0;
+    rule_set_init(&before);
+    assert_int_equal(rule_set_copy(engine_rules(fleet_engine(fleet, 0), 0), &before), 0);
+    assert_true(before.spare_count > 0);
+    link_id link;
+    assert_true(fabric_find_link(fleet_fabric(fleet), "leaf0>spine1", &link));
+    fleet_cut(fleet, link, true);
+    fleet_cut(fleet, link_opposite(link), true);
+    fleet_run(fleet, 300 * NS_PER_MS);
+    const struct rule_set *after = engine_rules(fleet_engine(fleet, 0), 0);
+    for (uint32_t i = 0; i < after->encap_count; i++) {
+        if (!is_in(before.encaps, before.encap_count, &after->encaps[i])) {
+            assert_true(is_in(before.spares, before.spare_count, &after->encaps[i]));
+            turned++;
+        }
+    }
+    print_message("%u paths are new\n", turned);
+    assert_true(after->encap_count != before.encap_count || turned > 0);
+    rule_set_fini(&before);
+    fleet_close(fleet);
+}
+
+static void a_nic_that_makes_encaps_at_once_is_told_no_spares(void **state) {
+    (void)state;
+    struct fleet *fleet = open_fleet(false);
+    assert_int_equal(engine_rules(fleet_engine(fleet, 0), 0)->spare_count, 0);
+    fleet_close(fleet);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_source_port_qps_with_equal_low_bits_spread_over_all_paths),
         cmocka_unit_test(a_qp_that_was_not_seen_has_no_part_by_source_port),
         cmocka_unit_test(a_qp_with_another_source_port_is_followed),
         cmocka_unit_test(by_qp_the_source_port_means_nothing),
+        cmocka_unit_test(paths_that_flows_turn_to_were_spares_before),
+        cmocka_unit_test(a_nic_that_makes_encaps_at_once_is_told_no_spares),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
