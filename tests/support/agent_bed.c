@@ -62,15 +62,16 @@ void gossip_zmq_stats(const struct gossip_zmq *carrier, struct gossip_zmq_stats 
 
 // ---- the bed
 
-static void submit_demo(struct fleet *sim) {
+// "demo", "demo-1", ...
+static void submit_job(struct fleet *sim, unsigned index) {
     struct job job;
     struct error error = {0};
     job_init(&job);
-    memcpy(job.name, "demo", sizeof("demo"));
+    snprintf(job.name, sizeof(job.name), index == 0 ? "demo" : "demo-%u", index);
     job.all_ranks = true;
     job.collective_count = 1;
     job.collectives[0] = (struct collective){.type = COLLECTIVE_ALLTOALL, .bytes = 64 << 20};
-    int rc = fleet_submit(sim, 1, &job, &error);
+    int rc = fleet_submit(sim, 1 + index % (fleet_count(sim) - 1), &job, &error);
     if (rc != 0) {
         fprintf(stderr, "%s\n", error.text);
     }
@@ -86,22 +87,29 @@ struct agent_bed *agent_bed_open(void) {
                                                .cables = 1,
                                                .probe_interval_ns = 3 * NS_PER_MS,
                                                .seed = 1};
+    return agent_bed_open_of(&options, 1);
+}
+
+struct agent_bed *agent_bed_open_of(const struct fleet_shape *shape, unsigned job_count) {
     struct agent_bed *bed = calloc(1, sizeof(*bed));
     assert(bed != NULL);
     struct agent *agent = &bed->agent;
-    bed->sim = fleet_fixture_open(&options);
+    bed->sim = fleet_fixture_open(shape);
     fleet_run(bed->sim, 2 * NS_PER_S);
-    submit_demo(bed->sim);
+    for (unsigned i = 0; i < job_count; i++) {
+        submit_job(bed->sim, i);
+    }
+    agent_metrics_init(&agent->metrics);
     agent->engine = fleet_engine(bed->sim, 0);
     agent->carrier = (struct gossip_zmq *)bed;
-    agent->events = events_open();
+    agent->events = events_open(1);
     agent->port_count = 1;
     agent->started_at_ns = clock_now_ns();
     snprintf(agent->ports[0].device, sizeof(agent->ports[0].device), "mem0");
     snprintf(agent->config.host, sizeof(agent->config.host), "h0");
     snprintf(agent->config.nic_driver, sizeof(agent->config.nic_driver), "mem");
     snprintf(agent->config.algorithm, sizeof(agent->config.algorithm), "ethereal");
-    agent->config.probe_interval_ns = options.probe_interval_ns;
+    agent->config.probe_interval_ns = shape->probe_interval_ns;
     int rc = nic_open("mem", &(struct nic_options){.device = "mem0"}, &agent->nics[0], NULL);
     assert(rc == 0 && agent->events != NULL);
     agent_bed_run(bed, 300 * NS_PER_MS);
@@ -110,6 +118,7 @@ struct agent_bed *agent_bed_open(void) {
 
 void agent_bed_close(struct agent_bed *bed) {
     nic_close(bed->agent.nics[0], false);
+    agent_metrics_fini(&bed->agent.metrics);
     events_close(bed->agent.events);
     fleet_close(bed->sim);
     curve_signing_close(bed->agent.signing);

@@ -25,6 +25,8 @@ struct agent_bed {
 
 // A leaf-spine fabric of 4 x 4 with 2 hosts a leaf, joined, with job "demo" (AlltoAll) steered.
 struct agent_bed *agent_bed_open(void);
+// Another fabric, with that many such jobs: "demo", "demo-1", ...
+struct agent_bed *agent_bed_open_of(const struct fleet_shape *shape, unsigned job_count);
 void agent_bed_close(struct agent_bed *bed);
 // Virtual time passes; the NIC of host 0 then holds what its engine wants.
 void agent_bed_run(struct agent_bed *bed, uint64_t span_ns);

@@ -14,11 +14,13 @@ endif()
 srv6_test(test_agent_control LABEL unit
   SOURCES unit/test_agent_control.c LIBRARIES agent_control)
 
+srv6_test(test_metric_text LABEL unit SOURCES unit/test_metric_text.c LIBRARIES agent_http)
+
 if(TARGET agent_answers)
   add_library(agent_bed STATIC support/agent_bed.c)
   target_include_directories(agent_bed PUBLIC support ${PROJECT_SOURCE_DIR}/agent/shell/src)
   target_link_libraries(agent_bed PUBLIC fleet_fixture agent_answers PRIVATE srv6_options)
-  foreach(unit commands job_json reload views)
+  foreach(unit commands job_json metrics reload views)
     srv6_test(test_agent_${unit} LABEL unit SOURCES unit/test_agent_${unit}.c
       LIBRARIES agent_bed model_yaml)
   endforeach()

@@ -41,7 +41,7 @@ static int set_up(void **state) {
     struct error error;
     (void)state;
     uv_loop_init(&loop);
-    events = events_open();
+    events = events_open(77);
     return control_open(&loop, path, events, echo, NULL, &control, &error);
 }
 

@@ -97,6 +97,12 @@ void engine_job_at(const struct engine *engine, uint32_t index, struct engine_jo
     }
 }
 
+const struct job *engine_job_here(const struct engine *engine, uint32_t index,
+                                  uint32_t *own_ranks) {
+    *own_ranks = engine->jobs[index].own_rank_count;
+    return &engine->jobs[index].record->job;
+}
+
 const char *engine_algorithm(const struct engine *engine, const struct job *job) {
     const struct algorithm *algorithm = plans_algorithm(engine, job);
     return algorithm != NULL ? algorithm->name : NULL;

@@ -18,6 +18,7 @@
 #include "agent_shell/log.h"
 #include "agent_shell/probe_io.h"
 #include "gossip_zmq/gossip_zmq.h"
+#include "metrics.h"
 #include "nicdrv/nic.h"
 #include "rdma.h"
 
@@ -42,8 +43,10 @@ struct agent {
     uint64_t started_at_ns;
     // A bit per port: what the engine is to be told, and the ports whose last nic_apply succeeded.
     uint32_t nic_failed, nic_lost, nic_applied, nic_good;
+    uint32_t nic_opened; // a bit per port: it was open at some time
     struct nic_trouble trouble[ENGINE_PORTS_MAX];
     struct agent_rdma rdma;
+    struct agent_metrics metrics;
     bool gossip_more; // the carrier's budget ran out
     bool seeds_warned;
     bool stopping;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent_shell/config.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -76,21 +75,9 @@ static void set_numbers(const struct reading *reading, const struct number *numb
 // tcp://address:port with a numeric address; IPv6 in brackets.
 static bool address_is_valid(const char *text) {
     static const char scheme[] = "tcp://";
-    char address[GOSSIP_ADDRESS_SIZE];
-    struct in6_addr parsed;
-    const char *colon = strrchr(text, ':');
-    if (strncmp(text, scheme, sizeof(scheme) - 1) != 0 || colon <= text + sizeof(scheme) - 1) {
-        return false;
-    }
-    const char *start = text + sizeof(scheme) - 1;
-    size_t length = (size_t)(colon - start);
-    bool ipv6 = start[0] == '[' && start[length - 1] == ']';
-    snprintf(address, sizeof(address), "%.*s", (int)(ipv6 ? length - 2 : length),
-             ipv6 ? start + 1 : start);
-    char *end = NULL;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    return inet_pton(ipv6 ? AF_INET6 : AF_INET, address, &parsed) == 1 && colon[1] >= '1' &&
-           colon[1] <= '9' && *end == '\0' && port <= 65535;
+    struct sockaddr_storage address;
+    return strncmp(text, scheme, sizeof(scheme) - 1) == 0 &&
+           config_listen_parse(text + sizeof(scheme) - 1, &address);
 }
 
 static void check_address(const struct reading *reading, const char *path, const char *address) {
@@ -302,6 +289,19 @@ static void read_probe(const struct reading *reading) {
     }
 }
 
+static void read_metrics(const struct reading *reading) {
+    const struct metrics_yaml *metrics = reading->file->metrics;
+    struct sockaddr_storage address;
+    struct config *config = reading->config;
+    set_text(config->metrics_listen, sizeof(config->metrics_listen),
+             metrics != NULL ? metrics->listen : NULL, "");
+    if (metrics != NULL && !config_listen_parse(metrics->listen, &address)) {
+        complaints_add(reading->complaints, yaml_text_line(reading->yaml, "metrics.listen"),
+                       "metrics.listen: %s is not an address such as 127.0.0.1:9750 or [::]:9750",
+                       metrics->listen);
+    }
+}
+
 static void read_log(const struct reading *reading) {
     static const struct log_yaml absent;
     const struct log_yaml *log = reading->file->log != NULL ? reading->file->log : &absent;
@@ -332,6 +332,7 @@ static void read_config(const struct reading *reading) {
     read_gossip(reading);
     read_nic(reading);
     read_probe(reading);
+    read_metrics(reading);
     if (algorithm == NULL) {
         complaints_add(reading->complaints, yaml_text_line(reading->yaml, "algorithm"),
                        "algorithm: unknown %s: one of %s expected", reading->file->algorithm,

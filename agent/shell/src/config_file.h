@@ -42,12 +42,16 @@ struct probe_yaml {
     uint32_t *interval_ms, *timeout_ms, *loss_threshold, *up_hold_ms, *up_hold_max_ms;
     enum probe_backend *backend;
 };
+struct metrics_yaml {
+    char *listen;
+};
 struct config_yaml {
     char *host, *fabric, *socket, *algorithm;
     struct log_yaml *log;
     struct gossip_yaml *gossip;
     struct nic_yaml *nic;
     struct probe_yaml *probe;
+    struct metrics_yaml *metrics;
 };
 
 extern const cyaml_schema_value_t config_schema;

@@ -85,6 +85,10 @@ static const cyaml_schema_field_t probe_fields[] = {
     CHOOSE(backend, struct probe_yaml, backends),
     CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t metrics_fields[] = {
+    TEXT(listen, MUST, struct metrics_yaml, CONFIG_LISTEN_SIZE),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t config_fields[] = {
     TEXT(host, MAY, struct config_yaml, NAME_SIZE),
     TEXT(fabric, MUST, struct config_yaml, CONFIG_PATH_SIZE),
@@ -94,6 +98,7 @@ static const cyaml_schema_field_t config_fields[] = {
     GROUP(gossip, MUST, gossip_fields),
     GROUP(nic, MUST, nic_fields),
     GROUP(probe, MAY, probe_fields),
+    GROUP(metrics, MAY, metrics_fields),
     CYAML_FIELD_END,
 };
 

@@ -137,9 +137,9 @@ static void pump(struct client *client) {
     }
     while (!client->closing && client->next_event < events_end(events) &&
            uv_stream_get_write_queue_size((uv_stream_t *)&client->pipe) < FOLLOW_QUEUE_MAX) {
-        const struct event *event = events_at(events, client->next_event++);
-        if (event->level >= client->level) {
-            send_result(client, event_json(event));
+        uint64_t number = client->next_event++;
+        if (events_at(events, number)->level >= client->level) {
+            send_result(client, event_json(events, number));
         }
     }
 }
@@ -168,7 +168,7 @@ static void answer_events(struct client *client, json_t *arguments) {
     json_t *list = json_array();
     for (uint64_t i = events_first(events); i < events_end(events); i++) {
         if (events_at(events, i)->level >= client->level) {
-            json_array_append_new(list, event_json(events_at(events, i)));
+            json_array_append_new(list, event_json(events, i));
         }
     }
     send_result(client, json_pack("{s:o}", "events", list));

@@ -45,8 +45,10 @@ static void apply_rules(struct agent *agent, const struct engine_effects *effect
         if (!effects->nic_dirty[i]) {
             continue;
         }
+        uint64_t begin_ns = clock_now_ns();
         int rc = nic_apply(agent->nics[i], engine_rules(agent->engine, i), &error);
         if (rc == 0) {
+            metric_histogram_add(&agent->metrics.program, clock_now_ns() - begin_ns);
             agent_nic_applied(agent, i);
         } else if (rc != -EINPROGRESS) { // a worker's news will say how it went
             agent_nic_failed(agent, i, &error);
@@ -112,6 +114,12 @@ static void follow_up(struct agent *agent, bool news) {
     }
 }
 
+static void measure(struct agent *agent, const struct engine_probe_result *probe) {
+    if (probe->sent_at_ns > 0 && probe->received_at_ns > probe->sent_at_ns) {
+        metric_histogram_add(&agent->metrics.rtt, probe->received_at_ns - probe->sent_at_ns);
+    }
+}
+
 int agent_step(struct agent *agent, const struct engine_event *event, struct error *error) {
     bool news = false;
     int rc = step_once(agent, event, error, &news);
@@ -139,6 +147,7 @@ void agent_drain_probes(struct agent *agent) {
             struct engine_event event = {.kind = outcome.failed ? ENGINE_PROBE_FAILED
                                                                 : ENGINE_PROBE_RETURNED,
                                          .probe = outcome.result};
+            measure(agent, &outcome.result);
             (void)agent_step(agent, &event, NULL);
             any = true;
         }

@@ -113,6 +113,7 @@ static void on_meter(uv_timer_t *timer) {
     restore_probes(agent);
     agent_read_nics(agent);
     agent_rdma_look(agent);
+    agent_metrics_look(agent);
     warn_about_seeds(agent);
 }
 
@@ -209,10 +210,12 @@ int agent_run(struct agent *agent, struct error *error) {
             (void)error_set(error, rc, "the event loop: %s", uv_strerror(rc));
         } else {
             (void)agent_step(agent, &tick, NULL); // rules into the NIC at once
+            agent_metrics_look(agent);
             uv_run(&agent->loop, UV_RUN_DEFAULT);
         }
     }
     control_close(agent->control);
+    agent_metrics_close(agent);
     uv_walk(&agent->loop, close_handle, NULL);
     uv_run(&agent->loop, UV_RUN_DEFAULT); // lets the handles close
     uv_loop_close(&agent->loop);

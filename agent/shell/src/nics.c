@@ -69,6 +69,7 @@ void agent_review_nic(struct agent *agent, uint32_t port) {
     if (!nic_worker_take(agent->nics[port], &news)) {
         return;
     }
+    agent->nic_opened |= (uint32_t)news.opened << port;
     if (news.opened && !news.applied) {
         tell_adopted(agent, port);
     }
@@ -110,8 +111,11 @@ static int open_nic(struct agent *agent, uint32_t port, struct error *error) {
 static void await_worker(struct agent *agent, uint32_t port) {
     struct nic_news news;
     nic_worker_await(agent->nics[port], OPEN_PATIENCE_MS);
-    if (nic_worker_take(agent->nics[port], &news) && news.failed) {
-        agent_nic_failed(agent, port, &news.error);
+    if (nic_worker_take(agent->nics[port], &news)) {
+        agent->nic_opened |= (uint32_t)news.opened << port;
+        if (news.failed) {
+            agent_nic_failed(agent, port, &news.error);
+        }
     }
     agent->nic_failed = 0; // there is no engine yet to be told
 }
@@ -126,6 +130,8 @@ int agent_open_nics(struct agent *agent, struct error *error) {
     for (uint32_t i = 0; i < agent->port_count; i++) {
         if (nic_is_worker(agent->nics[i])) {
             await_worker(agent, i);
+        } else {
+            agent->nic_opened |= 1U << i;
         }
         tell_adopted(agent, i);
     }

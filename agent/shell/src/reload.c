@@ -81,6 +81,7 @@ static void name_fixed_keys(struct agent *agent, const struct config *next) {
         {"nic.traffic_classes", same_classes(now, next)},
         {"nic.ports", same_ports(now, next)},
         {"probe.backend", now->backend == next->backend},
+        {"metrics.listen", strcmp(now->metrics_listen, next->metrics_listen) == 0},
     };
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (!keys[i].same) {

@@ -260,9 +260,10 @@ static int open_gossip(struct agent *agent, struct fabric *fabric, struct error 
 static int open_basics(struct agent *agent, struct error *error) {
     agent->started_at_ns = clock_now_ns();
     agent->timer_at_ns = UINT64_MAX;
+    agent_metrics_init(&agent->metrics);
     agent->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     agent->probe_fd = epoll_create1(EPOLL_CLOEXEC);
-    agent->events = events_open();
+    agent->events = events_open(clock_wall_ns());
     if (agent->timer_fd < 0 || agent->probe_fd < 0 || agent->events == NULL) {
         return error_set(error, -ENOMEM, "no descriptors or memory to start with");
     }
@@ -308,6 +309,7 @@ void agent_close(struct agent *agent) {
         nic_close(agent->nics[i], remove);
     }
     agent_rdma_fini(&agent->rdma);
+    agent_metrics_fini(&agent->metrics);
     events_close(agent->events);
     log_close(agent->log);
     config_fini(&agent->config);

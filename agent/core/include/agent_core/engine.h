@@ -208,6 +208,8 @@ struct engine_job {
 };
 uint32_t engine_job_count(const struct engine *engine);
 void engine_job_at(const struct engine *engine, uint32_t index, struct engine_job *out);
+// The job alone, and how many of its ranks this host has: at no cost however large the job is.
+const struct job *engine_job_here(const struct engine *engine, uint32_t index, uint32_t *own_ranks);
 
 // Of a job, or of one that names none; NULL: plans of the version in force do not know it.
 const char *engine_algorithm(const struct engine *engine, const struct job *job);

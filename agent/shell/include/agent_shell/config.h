@@ -13,6 +13,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "agent_shell/log.h"
 #include "agent_shell/probe_io.h"
@@ -23,6 +24,7 @@
 #define CONFIG_PATH_SIZE 256
 #define CONFIG_SOCKET_SIZE 108 // sun_path
 #define CONFIG_SEEDS_MAX 64
+#define CONFIG_LISTEN_SIZE 64 // "[fd00::1]:9750"
 #define CONFIG_SOCKET_DEFAULT "/run/srv6/agent.sock"
 #define CONFIG_FILE_DEFAULT "/etc/srv6/agent.yaml"
 
@@ -58,6 +60,7 @@ struct config {
     uint32_t loss_threshold;
     enum probe_backend backend;
     char algorithm[NAME_SIZE];
+    char metrics_listen[CONFIG_LISTEN_SIZE]; // "": no HTTP
 };
 
 // 0; -EINVAL after complaints; -errno when the file could not be read (also complained about).
@@ -71,6 +74,8 @@ void config_fini(struct config *config);
 // The host is in the fabric, and each of its ports has a device. -EINVAL after complaints.
 int config_check_fabric(const struct config *config, const struct fabric *fabric,
                         fabric_complain_fn *complain, void *context);
+// "address:port", numeric, IPv6 in brackets. *out is untouched on failure.
+bool config_listen_parse(const char *text, struct sockaddr_storage *out);
 // The device of a port of the fabric; NULL when the file names none.
 const char *config_device(const struct config *config, const struct fabric *fabric, port_id port);
 

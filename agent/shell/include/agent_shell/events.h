@@ -28,15 +28,18 @@ struct event {
 
 struct events;
 
-struct events *events_open(void); // NULL: no memory
+// `life` tells the numbers of this agent from those of the one before it (the wall clock will do).
+struct events *events_open(uint64_t life); // NULL: no memory
 void events_close(struct events *events);
 void events_add(struct events *events, uint64_t wall_ns, uint64_t at_ns, enum log_level level,
                 const char *kind, const char *subject, const char *text);
 uint64_t events_first(const struct events *events); // number of the oldest kept
 uint64_t events_end(const struct events *events);   // number of the next to come
+uint64_t events_life(const struct events *events);
+uint64_t events_count(const struct events *events, enum log_level level); // ever added
 // `number` must be within first..end-1.
 const struct event *events_at(const struct events *events, uint64_t number);
-json_t *event_json(const struct event *event); // owned by the caller
+json_t *event_json(const struct events *events, uint64_t number); // owned by the caller
 bool event_level_parse(const char *text, enum log_level *out);
 
 #endif

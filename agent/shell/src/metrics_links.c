@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// The links that this host probes, one by one; all others in sum.
+#include <stdlib.h>
+
+#include "agent.h"
+
+struct own_link {
+    char name[LINK_NAME_SIZE];
+    struct engine_link link;
+};
+
+struct links {
+    struct own_link *own; // METRICS_LINKS_MAX
+    uint32_t count, omitted;
+    uint64_t up, down, drained, held;
+};
+
+static void count_link(struct links *links, const struct engine_link *link) {
+    if (link->belief.down) {
+        links->down++;
+    } else if (link->belief.drained) {
+        links->drained++;
+    } else if (link->held_by_valve) {
+        links->held++;
+    } else {
+        links->up++;
+    }
+}
+
+// A link that is not well pushes out one that is, so that no limit hides a fault.
+static struct own_link *slot_for(struct links *links, bool well) {
+    if (links->count < METRICS_LINKS_MAX) {
+        return &links->own[links->count++];
+    }
+    links->omitted++;
+    for (uint32_t i = links->count; !well && i > 0; i--) {
+        if (links->own[i - 1].link.own == PROBE_GOOD) {
+            return &links->own[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static void collect(const struct agent *agent, struct links *links) {
+    const struct fabric *fabric = engine_fabric(agent->engine);
+    for (uint32_t i = 0; i < fabric_link_count(fabric); i++) {
+        struct engine_link link;
+        engine_link_at(agent->engine, (link_id){i}, &link);
+        if (fabric_link_is_internal(fabric, (link_id){i})) {
+            count_link(links, &link);
+        }
+        struct own_link *slot =
+            link.own != PROBE_NONE ? slot_for(links, link.own == PROBE_GOOD) : NULL;
+        if (slot != NULL) {
+            slot->link = link;
+            fabric_format_link(fabric, (link_id){i}, slot->name);
+        }
+    }
+}
+
+static void tell_states(const struct links *links, struct metric_text *text) {
+    static const struct metric_family family = {
+        "srv6_link_state", METRIC_GAUGE, NULL,
+        "1 for the state that this host's own probes see a directed link in, of the links that it "
+        "probes."};
+    metric_family(text, &family);
+    for (uint32_t i = 0; i < links->count; i++) {
+        for (enum probe_state state = PROBE_GOOD; state <= PROBE_HELD; state++) {
+            struct metric_label labels[] = {{"link", links->own[i].name},
+                                            {"state", probe_state_name(state)}};
+            metric_value(text, labels, 2, links->own[i].link.own == state);
+        }
+    }
+}
+
+static void tell_probes(const struct links *links, struct metric_text *text) {
+    static const struct metric_family sent = {
+        "srv6_probe_sent", METRIC_COUNTER, NULL,
+        "Own probes whose loop crosses the link; a probe counts for each link of its loop."};
+    static const struct metric_family lost = {
+        "srv6_probe_lost", METRIC_COUNTER, NULL,
+        "Those of srv6_probe_sent_total that did not return."};
+    metric_family(text, &sent);
+    for (uint32_t i = 0; i < links->count; i++) {
+        struct metric_label labels[] = {{"link", links->own[i].name}};
+        metric_value(text, labels, 1, links->own[i].link.sent);
+    }
+    metric_family(text, &lost);
+    for (uint32_t i = 0; i < links->count; i++) {
+        struct metric_label labels[] = {{"link", links->own[i].name}};
+        metric_value(text, labels, 1, links->own[i].link.lost);
+    }
+}
+
+static void tell_round_trips(const struct links *links, struct metric_text *text) {
+    static const struct metric_family family = {
+        "srv6_link_rtt_seconds", METRIC_GAUGE, "seconds",
+        "Round trip of the shortest own loop over the link, smoothed."};
+    metric_family(text, &family);
+    for (uint32_t i = 0; i < links->count; i++) {
+        struct metric_label labels[] = {{"link", links->own[i].name}};
+        if (links->own[i].link.rtt_ns > 0) {
+            metric_seconds(text, labels, 1, links->own[i].link.rtt_ns);
+        }
+    }
+}
+
+static void tell_sums(const struct links *links, struct metric_text *text) {
+    static const struct metric_family family = {
+        "srv6_fabric_links", METRIC_GAUGE, NULL,
+        "Directed links between switches by what the fleet believes of them; held: down by the "
+        "evidence, and held up by the safety valve."};
+    static const struct metric_family omitted = {
+        "srv6_metrics_omitted", METRIC_GAUGE, NULL,
+        "Probed links that are left out here because they would be too many."};
+    const struct metric_case states[] = {{"up", links->up},
+                                         {"down", links->down},
+                                         {"drained", links->drained},
+                                         {"held", links->held}};
+    metrics_cases(text, &family, "state", states, sizeof(states) / sizeof(states[0]));
+    metrics_single(text, &omitted, links->omitted);
+}
+
+static void tell_prober(const struct agent *agent, struct metric_text *text) {
+    static const struct metric_family probes = {
+        "srv6_probes", METRIC_COUNTER, NULL,
+        "Loop probes of this host by what became of them; void ones were not judged."};
+    static const struct metric_family late = {
+        "srv6_probe_late_windows", METRIC_COUNTER, NULL,
+        "Times that the prober was not scheduled in time and discarded what it saw."};
+    static const struct metric_family foreign = {
+        "srv6_probe_foreign", METRIC_COUNTER, NULL,
+        "Datagrams on the probes' port that are no probes of this agent."};
+    static const struct metric_family rtt = {"srv6_probe_rtt_seconds", METRIC_HISTOGRAM, "seconds",
+                                             "Round trips of loop probes, whatever their loop."};
+    struct engine_stats stats;
+    struct probe_io_stats io = {0};
+    engine_stats(agent->engine, &stats);
+    if (agent->probe != NULL) {
+        probe_io_stats(agent->probe, &io);
+    }
+    const struct metric_case results[] = {{"sent", stats.probes_sent},
+                                          {"returned", stats.probes_returned},
+                                          {"lost", stats.probes_lost},
+                                          {"void", stats.probes_void},
+                                          {"unsent", io.send_failed}};
+    metrics_cases(text, &probes, "result", results, sizeof(results) / sizeof(results[0]));
+    metrics_single(text, &late, stats.late_windows);
+    metrics_single(text, &foreign, io.foreign);
+    metric_family(text, &rtt);
+    metric_durations(text, NULL, 0, &agent->metrics.rtt);
+}
+
+void metrics_of_links(const struct agent *agent, struct metric_text *text) {
+    struct links links = {.own = calloc(METRICS_LINKS_MAX, sizeof(struct own_link))};
+    if (links.own != NULL) {
+        collect(agent, &links);
+        tell_states(&links, text);
+        tell_probes(&links, text);
+        tell_round_trips(&links, text);
+        tell_sums(&links, text);
+    }
+    free(links.own);
+    tell_prober(agent, text);
+}
