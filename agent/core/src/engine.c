@@ -32,6 +32,14 @@ static int check_config(const struct engine_config *config, struct error *error)
         return error_set(error, -EINVAL,
                          "probe timeout, loss threshold and hold times must be positive");
     }
+    const struct ecn_policy *ecn = &config->ecn;
+    if (ecn->interval_ns != 0 &&
+        (ecn->interval_ns < NS_PER_MS || ecn->interval_ns > NS_PER_S ||
+         ecn->threshold_percent == 0 || ecn->threshold_percent > 100 || ecn->probes < 2 ||
+         ecn->probes > CONGESTION_SAMPLES / 4 || ecn->quiet_ns == 0 ||
+         ecn->quiet_max_ns < ecn->quiet_ns || (ecn->traffic_class & 3) == 0)) {
+        return error_set(error, -EINVAL, "ecn: a value is out of its range");
+    }
     return 0;
 }
 
@@ -98,6 +106,7 @@ static void tick(struct engine *engine) {
     gossip_tick(engine->gossip, engine->now_ns);
     learn_gossip(engine);
     prober_tick(&engine->prober, engine->now_ns, &policy, &engine->stats, judge_on_verdict, engine);
+    congestion_work(engine);
     if (engine->now_ns >= engine->retry_nic_at_ns) {
         engine->retry_nic_at_ns = NEVER_NS;
         for (uint32_t i = 0; i < engine->own_port_count; i++) {
@@ -133,6 +142,12 @@ static int change_config(struct engine *engine, const struct engine_config *conf
     engine->config.loss_threshold = config->loss_threshold;
     engine->config.up_hold_ns = config->up_hold_ns;
     engine->config.up_hold_max_ns = config->up_hold_max_ns;
+    bool ecn_was_on = engine->config.ecn.interval_ns != 0;
+    engine->config.ecn = config->ecn;
+    if (ecn_was_on != (config->ecn.interval_ns != 0)) {
+        congestion_follow_plan(engine);
+        engine->ways_changed = true;
+    }
     if (engine->config.plan_version != config->plan_version) {
         engine->config.plan_version = config->plan_version;
         engine->hosts_changed = engine->facts_changed = true;
@@ -168,6 +183,10 @@ static void nic_lost(struct engine *engine, uint32_t port) {
 
 static void probe_returned(struct engine *engine, const struct engine_probe_result *probe) {
     struct probe_policy policy = probe_policy_of(&engine->config);
+    if ((probe->token & CONGESTION_TOKEN) != 0) {
+        congestion_probe_returned(engine, probe);
+        return;
+    }
     uint64_t returned = engine->stats.probes_returned;
     prober_returned(&engine->prober, engine->now_ns, probe, &policy, &engine->stats,
                     judge_on_verdict, engine);
@@ -188,7 +207,11 @@ static int learn(struct engine *engine, const struct engine_event *event, struct
         probe_returned(engine, &event->probe);
         return 0;
     case ENGINE_PROBE_FAILED:
-        prober_unsent(&engine->prober, event->probe.token);
+        if ((event->probe.token & CONGESTION_TOKEN) != 0) {
+            congestion_unsent(&engine->congestion, event->probe.token);
+        } else {
+            prober_unsent(&engine->prober, event->probe.token);
+        }
         return 0;
     case ENGINE_FABRIC:
         return fabric_offer(engine, event->fabric, error);
@@ -252,6 +275,7 @@ int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_even
     engine->note_count = 0;
     memset(engine->nic_dirty, 0, sizeof engine->nic_dirty);
     prober_begin(&engine->prober);
+    congestion_begin(&engine->congestion);
     engine->stats.steps++;
 
     int rc = learn(engine, event, error);
@@ -261,7 +285,7 @@ int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_even
         judge(engine);
         route(engine);
         tell(engine);
-        engine->beliefs_changed = engine->own_verdict_changed = false;
+        engine->beliefs_changed = engine->own_verdict_changed = engine->ways_changed = false;
     }
     if (engine->holding) {
         hold_adopted(engine);
@@ -270,6 +294,7 @@ int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_even
         gossip_leave(engine->gossip, now_ns);
     }
 
+    prober_append(&engine->prober, engine->congestion.out, engine->congestion.out_count);
     *effects = (struct engine_effects){.probes = engine->prober.out,
                                        .probe_count = engine->prober.out_count,
                                        .notes = engine->notes,
@@ -280,9 +305,9 @@ int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_even
 
 uint64_t engine_deadline_ns(const struct engine *engine) {
     uint64_t deadline = gossip_deadline_ns(engine->gossip);
-    const uint64_t others[] = {engine->prober.deadline_ns, engine->retry_nic_at_ns,
-                               engine->housekeeping_at_ns, engine->votes_due_at_ns,
-                               valve_deadline_ns(engine)};
+    const uint64_t others[] = {engine->prober.deadline_ns,     engine->retry_nic_at_ns,
+                               engine->housekeeping_at_ns,     engine->votes_due_at_ns,
+                               engine->congestion.deadline_ns, valve_deadline_ns(engine)};
     for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++) {
         deadline = others[i] < deadline ? others[i] : deadline;
     }

@@ -28,6 +28,7 @@ int engine_adopt_fabric(struct engine *engine, struct fabric *fabric, struct err
     next.valve = (struct valve){0};
     next.monitors = (struct monitors){0};
     next.prober = (struct prober){0};
+    next.congestion = (struct congestion){0};
     next.router = (struct router){0};
     next.jobs = NULL;
     next.job_count = 0;

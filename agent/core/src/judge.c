@@ -24,11 +24,13 @@ int judge_init(struct engine *engine) {
     engine->votes_due_at_ns = NEVER_NS;
     int rc = valve_init(&engine->valve, fabric);
     rc = rc == 0 ? monitors_init(&engine->monitors, fabric) : rc;
+    rc = rc != 0 ? rc : congestion_init(&engine->congestion, fabric, engine->config.seed);
     return rc != 0 ? rc : prober_init(&engine->prober, fabric, engine->now_ns);
 }
 
 void judge_fini(struct engine *engine) {
     prober_fini(&engine->prober);
+    congestion_fini(&engine->congestion);
     monitors_fini(&engine->monitors);
     valve_fini(&engine->valve);
     free(engine->observers);

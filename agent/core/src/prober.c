@@ -68,6 +68,12 @@ static bool reserve_out(struct prober *prober) {
     return true;
 }
 
+void prober_append(struct prober *prober, const struct engine_probe *probes, uint32_t count) {
+    for (uint32_t i = 0; i < count && reserve_out(prober); i++) {
+        prober->out[prober->out_count++] = probes[i];
+    }
+}
+
 static struct outstanding_probe *slot_of(const struct prober *prober, uint64_t token) {
     return &prober->outstanding[token % OUTSTANDING_MAX];
 }

@@ -107,6 +107,8 @@ int prober_set_targets(struct prober *prober, const cable_id *cables, const uint
                        const port_id *own_ports, uint32_t count, const bool *avoid, uint64_t now_ns,
                        uint64_t interval_ns);
 void prober_begin(struct prober *prober); // forgets the probes of the last step
+// Probes of others that leave with this step's. Without memory they stay behind.
+void prober_append(struct prober *prober, const struct engine_probe *probes, uint32_t count);
 void prober_tick(struct prober *prober, uint64_t now_ns, const struct probe_policy *policy,
                  struct engine_stats *stats, prober_verdict_fn *verdict, void *context);
 void prober_returned(struct prober *prober, uint64_t now_ns,

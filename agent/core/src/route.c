@@ -2,7 +2,8 @@
 // Own flows: the plan from the shared belief, and for each of its parts the path in use. A part
 // leaves its planned path as soon as a link on it is down by the own verdict, for the backup that
 // was computed with the plan; when the shared belief follows, the plan itself has the backup in
-// that place, and nothing moves again.
+// that place, and nothing moves again. A part whose link is hot (congestion.h) leaves for the same
+// backup, as long as that is not down.
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,13 +54,35 @@ static link_id first_dead_link(const struct engine *engine, const struct link_be
     return (link_id){ID_NONE};
 }
 
-static void choose_path(const struct engine *engine, const struct link_belief *view,
+// Whether the part is to avoid a hot link, and may: it then is on its way's backup.
+static bool leaves_hot_link(struct engine *engine, const struct link_belief *view,
+                            const struct plan_flow *flow, struct steer_part *part) {
+    uint32_t index;
+    const struct congestion_way *way = way_of_part(engine, flow, part, &index);
+    if (way == NULL || !way->away) {
+        return false;
+    }
+    if (first_dead_link(engine, view, &way->backup).i != ID_NONE) {
+        congestion_send_home(&engine->congestion, index, engine->now_ns);
+        return false;
+    }
+    part->choice = PART_BACKUP;
+    part->path = way->backup;
+    part->cause = way->cause;
+    part->hot = true;
+    part->hot_ppm = way->cause_ppm;
+    return true;
+}
+
+static void choose_path(struct engine *engine, const struct link_belief *view,
                         const struct plan_flow *flow, const struct plan_part *planned,
                         struct steer_part *part) {
     part->choice = PART_PRIMARY;
     part->path = planned->path;
+    part->hot = false;
     part->cause = first_dead_link(engine, view, &planned->path);
     if (part->cause.i == ID_NONE) {
+        (void)leaves_hot_link(engine, view, flow, part);
         return;
     }
     struct path backup = planned->backup;
@@ -89,6 +112,21 @@ static void format_way(const struct engine *engine, const struct path *path, cha
     }
 }
 
+// `part` as it is, or was, while it avoids the link.
+static void note_hot(struct engine *engine, const char *subject, uint32_t number,
+                     const struct steer_part *part, bool leaves) {
+    char link[LINK_NAME_SIZE];
+    fabric_format_link(engine->fabric, part->cause, link);
+    if (leaves) {
+        engine_note(engine, NOTE_INFO, "ecn_left", subject,
+                    "part %u leaves %s: %u %% of the probes over it came back marked", number + 1,
+                    link, part->hot_ppm / 10000);
+    } else {
+        engine_note(engine, NOTE_INFO, "ecn_returned", subject, "part %u no longer avoids %s",
+                    number + 1, link);
+    }
+}
+
 static void note_move(struct engine *engine, const struct plan_flow *flow, uint32_t part,
                       const struct steer_part *before, const struct steer_part *now) {
     char src[NAME_SIZE + 4], dst[NAME_SIZE + 4], old_way[72], new_way[72];
@@ -101,11 +139,16 @@ static void note_move(struct engine *engine, const struct plan_flow *flow, uint3
     memcpy(subject, src, length);
     subject[length] = '>';
     memcpy(subject + length + 1, dst, strlen(dst) + 1);
+    bool by_ecn = before->hot != now->hot;
     bool to_backup = now->choice == PART_BACKUP;
-    engine->stats.moves_to_backup += to_backup;
-    engine->stats.moves_by_plan += !to_backup;
+    engine->stats.moves_by_ecn += by_ecn;
+    engine->stats.moves_to_backup += to_backup && !by_ecn;
+    engine->stats.moves_by_plan += !to_backup && !by_ecn;
     engine_note(engine, NOTE_INFO, "flow_moved", subject, "part %u of %u: from %s to %s", part + 1,
                 flow->part_count, old_way, new_way);
+    if (by_ecn) {
+        note_hot(engine, subject, part, now->hot ? now : before, now->hot);
+    }
 }
 
 static void choose_paths(struct engine *engine) {
@@ -153,7 +196,7 @@ void route_program(struct engine *engine) {
 }
 
 void route(struct engine *engine) {
-    if (!engine->beliefs_changed && !engine->own_verdict_changed) {
+    if (!engine->beliefs_changed && !engine->own_verdict_changed && !engine->ways_changed) {
         return;
     }
     if (engine->beliefs_changed) {
@@ -161,6 +204,9 @@ void route(struct engine *engine) {
         if (rc != 0) {
             engine_note(engine, NOTE_ALARM, "plan_failed", engine->config.host,
                         "cannot plan: %s; the old paths stay", code_text(rc));
+        }
+        if (rc == 0) {
+            congestion_follow_plan(engine);
         }
     }
     choose_paths(engine);

@@ -15,6 +15,7 @@
 #define AGENT_CORE_STATE_H
 
 #include "agent_core/engine.h"
+#include "congestion.h"
 #include "monitors.h"
 #include "prober.h"
 
@@ -111,9 +112,11 @@ struct job_view {
 // ----------------------------------------------------------------------------------------------------------
 // All own flows from one port to one other share a rule; their parts with equal primary paths share
 // a slot in it.
+#define WAY_NONE UINT32_MAX
 struct steer_slot {
     struct path primary;
     uint64_t bytes;                          // planned on it
+    uint32_t way;                            // in congestion.ways; WAY_NONE: it may not leave
     uint64_t last_bytes[2], last_packets[2]; // NIC counters at the last reading, IPv4 and IPv6
 };
 
@@ -121,6 +124,8 @@ struct steer_part {
     enum part_choice choice;
     struct path path; // in use
     link_id cause;
+    bool hot;         // PART_BACKUP: the cause is hot, not down
+    uint32_t hot_ppm; // of the probes over it that were marked
     uint64_t packets, bytes;
     uint16_t slot;
 };
@@ -203,6 +208,7 @@ struct engine {
     struct cable_observers *observers; // elected, by cable
     struct observer_sight *sights;     // by host
     struct prober prober;
+    struct congestion congestion;
     cable_id *elected; // cables to probe, and from which own port
     uint32_t *elected_ports;
     uint32_t elected_count;
@@ -220,6 +226,7 @@ struct engine {
     // What a stage left for the next to redo.
     bool hosts_changed, evidence_changed, orders_changed, jobs_changed; // -> judge
     bool own_verdict_changed, beliefs_changed;                          // -> route, tell
+    bool ways_changed;  // left hot links or returned -> route
     bool plans_stale;   // what plans depend on besides beliefs has changed -> route
     bool rates_changed; // what links can carry has -> route
     bool facts_changed; // own facts must be told again
@@ -326,6 +333,15 @@ const char *plain_reason(const struct engine *engine, const struct plan *plan,
 void buckets_assign(const uint64_t *weights, unsigned slot_count, const uint32_t qps[RULE_BUCKETS],
                     uint8_t bucket[RULE_BUCKETS]);
 int rules_build(const struct engine *engine, uint32_t own_port, struct rule_set *out);
+
+// congestion_ways.c
+struct ecn_policy ecn_policy_of(const struct engine *engine);
+void congestion_follow_plan(struct engine *engine);
+void congestion_probe_returned(struct engine *engine, const struct engine_probe_result *probe);
+void congestion_work(struct engine *engine); // in time: probes, moves
+// NULL: the part has none.
+const struct congestion_way *way_of_part(const struct engine *engine, const struct plan_flow *flow,
+                                         const struct steer_part *part, uint32_t *index);
 
 // tell.c
 void tell(struct engine *engine);

@@ -44,6 +44,7 @@ void engine_link_at(const struct engine *engine, link_id link, struct engine_lin
                                 .changed_at_ns = probed->changed_at_ns,
                                 .held_until_ns = probed->held_until_ns,
                                 .held_by_valve = engine->valve.held[link.i]};
+    out->ecn_known = congestion_link_ppm(&engine->congestion, link, engine->now_ns, &out->ecn_ppm);
 }
 
 const struct link_evidence *engine_evidence(const struct engine *engine, link_id link,
@@ -132,7 +133,9 @@ void engine_part_at(const struct engine *engine, uint32_t flow, uint32_t part,
                                 .path = steered->choice == PART_PLAIN ? NULL : &steered->path,
                                 .packets = steered->packets,
                                 .bytes = steered->bytes,
-                                .cause = steered->cause};
+                                .cause = steered->cause,
+                                .hot = steered->hot,
+                                .hot_ppm = steered->hot_ppm};
 }
 
 const char *engine_plain_reason(const struct engine *engine, uint32_t flow) {
@@ -197,6 +200,8 @@ void engine_order_at(const struct engine *engine, uint32_t index, struct engine_
 
 void engine_stats(const struct engine *engine, struct engine_stats *out) {
     *out = engine->stats;
+    out->ecn_probes_sent = engine->congestion.sent;
+    out->ecn_probes_marked = engine->congestion.marked;
 }
 
 static int check_members(const struct engine *engine, struct error *why) {

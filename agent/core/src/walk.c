@@ -188,3 +188,31 @@ bool walk_find(struct walk_finder *finder, const struct walk_request *request, s
     return find_approach(finder, request, &way, &crossing) &&
            there_and_back(finder->fabric, request, &way, &crossing, out);
 }
+
+bool walk_find_round(struct walk_finder *finder, const struct walk_round *round, struct walk *out) {
+    const struct fabric *fabric = finder->fabric;
+    const struct fabric_port *port = &fabric->ports[round->port.i];
+    link_id up = link_of(port->cable, false), last = round->way[round->way_count - 1];
+    struct search back = {.from = fabric_link_to(fabric, last),
+                          .to = port->leaf,
+                          .forbidden = link_opposite(last),
+                          .avoid = round->avoid,
+                          .salt = round->salt};
+    struct walk walk = {0};
+    bool fits = append(&walk, up);
+    for (unsigned i = 0; i < round->way_count; i++) {
+        fits = fits && append(&walk, round->way[i]);
+    }
+    struct walk there = walk;
+    bool found = fits && find_way(finder, back, &walk);
+    if (fits && !found) {
+        walk = there;
+        back.forbidden.i = ID_NONE;
+        found = find_way(finder, back, &walk);
+    }
+    found = found && append(&walk, link_opposite(up));
+    if (found) {
+        *out = walk;
+    }
+    return found;
+}

@@ -40,4 +40,14 @@ bool walk_find(struct walk_finder *finder, const struct walk_request *request, s
 bool walk_find_prefix(struct walk_finder *finder, const struct walk_request *request,
                       struct walk *out);
 
+struct walk_round {
+    port_id port;       // where the round begins and ends
+    const link_id *way; // links between switches, in this order, from the port's leaf
+    unsigned way_count; // at least 1
+    const bool *avoid;  // on the way back; as above
+    uint64_t salt;
+};
+// The way and another one back; over the same cables back only where there is no other.
+bool walk_find_round(struct walk_finder *finder, const struct walk_round *round, struct walk *out);
+
 #endif

@@ -33,6 +33,17 @@
 
 #define ENGINE_PORTS_MAX HOST_PORTS_MAX
 
+// What marked probes may do (congestion.h in the sources).
+struct ecn_policy {
+    uint64_t interval_ns; // between two probes of a path in use; 0: off
+    uint64_t timeout_ns;
+    uint32_t threshold_percent; // of a trial's probes marked: hot
+    uint32_t probes;            // of a trial, at least
+    uint64_t quiet_ns;          // without marks until flows return; doubles when they leave again
+    uint64_t quiet_max_ns;
+    uint8_t traffic_class; // the flows' own, ECN-capable
+};
+
 struct engine_config {
     char host[NAME_SIZE];
     char algorithm[NAME_SIZE];  // for jobs that name none; "": the plan version's default, and so
@@ -45,6 +56,7 @@ struct engine_config {
     uint64_t up_hold_ns; // a link must answer that long until "up" again; doubles with each flap
     uint64_t up_hold_max_ns;
     uint64_t seed; // of the engine's own choices (probe phases)
+    struct ecn_policy ecn;
     // The NIC holds the rules of an earlier life. They stay until the fleet has told this one its
     // jobs (fail static), so that a restart moves no flow.
     bool adopted;
@@ -181,6 +193,8 @@ struct engine_link {
     uint64_t changed_at_ns; // of the own verdict
     uint64_t held_until_ns; // PROBE_HELD: answers again, up is damped until then
     bool held_by_valve;     // down by the evidence, and not believed so: too much would go down
+    bool ecn_known;         // own probes of the flows' class crossed it lately
+    uint32_t ecn_ppm;       // of them came back marked, at most
 };
 void engine_link_at(const struct engine *engine, link_id link, struct engine_link *out);
 const struct link_evidence *engine_evidence(const struct engine *engine, link_id link,
@@ -228,7 +242,9 @@ struct engine_part {
     enum part_choice choice;
     const struct path *path; // in use; NULL when plain
     uint64_t packets, bytes; // by the NIC's counters, 0 when it has none
-    link_id cause;           // PART_BACKUP: the link that is down for us
+    link_id cause;           // PART_BACKUP: the link that is down for us, or hot
+    bool hot;                // PART_BACKUP: because probes over `cause` were marked
+    uint32_t hot_ppm;        // so many of them, when the part left
 };
 void engine_part_at(const struct engine *engine, uint32_t flow, uint32_t part,
                     struct engine_part *out);
@@ -257,6 +273,7 @@ void engine_order_at(const struct engine *engine, uint32_t index, struct engine_
 
 struct engine_stats {
     uint64_t steps, probes_sent, probes_returned, probes_lost, probes_void, probes_unknown;
+    uint64_t ecn_probes_sent, ecn_probes_marked, moves_by_ecn; // away and home
     uint64_t plans, moves_to_backup, moves_by_plan, nic_updates, nic_failures;
     uint64_t bad_facts;    // values of peers that did not decode or did not fit, dropped
     uint64_t late_windows; // the prober itself was not scheduled in time

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which ways leave their homes, and when they return. The state graph is drawn in congestion.h.
+#include "congestion.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/rng.h"
+#include "pathalg/candidates.h"
+
+#define SPACING_SHARE 20 // of the interval: between two probes of a path in a trial
+#define SPACING_MIN_NS (50 * NS_PER_US)
+#define TRIAL_PATIENCE 4 // times its length until a trial without enough answers is given up
+#define WAIT_MAX_NS NS_PER_S
+#define FRESH_PERIODS (4 * CONGESTION_BACKS) // without an answer: nothing is known of a way back
+
+int congestion_init(struct congestion *congestion, const struct fabric *fabric, uint64_t seed) {
+    *congestion = (struct congestion){.fabric = fabric,
+                                      .seed = seed,
+                                      .head_token = CONGESTION_TOKEN,
+                                      .next_token = CONGESTION_TOKEN,
+                                      .deadline_ns = NEVER_NS};
+    congestion->down = calloc(fabric_link_count(fabric), sizeof *congestion->down);
+    congestion->avoid = calloc(fabric_link_count(fabric), sizeof *congestion->avoid);
+    congestion->outstanding = calloc(CONGESTION_OUTSTANDING, sizeof *congestion->outstanding);
+    if (congestion->down == NULL || congestion->avoid == NULL || congestion->outstanding == NULL ||
+        walk_finder_init(&congestion->finder, fabric) != 0) {
+        congestion_fini(congestion);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+void congestion_fini(struct congestion *congestion) {
+    walk_finder_fini(&congestion->finder);
+    free(congestion->down);
+    free(congestion->avoid);
+    free(congestion->ways);
+    free(congestion->loops);
+    free(congestion->outstanding);
+    free(congestion->out);
+    *congestion = (struct congestion){0};
+}
+
+void congestion_begin(struct congestion *congestion) {
+    congestion->out_count = 0;
+}
+
+// ---- times
+
+static uint64_t spacing_ns(const struct ecn_policy *policy) {
+    uint64_t spacing = policy->interval_ns / SPACING_SHARE;
+    return spacing > SPACING_MIN_NS ? spacing : SPACING_MIN_NS;
+}
+
+static uint64_t trial_length_ns(const struct ecn_policy *policy) {
+    return spacing_ns(policy) * policy->probes;
+}
+
+// Between two probes of a path in use, so that no more than the budget go out in an interval.
+static uint64_t period_ns(const struct congestion *congestion, const struct ecn_policy *policy) {
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < congestion->loop_count; i++) {
+        used += congestion->loops[i].users > 0;
+    }
+    uint32_t times = (used + CONGESTION_BUDGET - 1) / CONGESTION_BUDGET;
+    return policy->interval_ns * (times > 0 ? times : 1);
+}
+
+static uint64_t draw(const struct congestion *congestion, struct congestion_way *way,
+                     uint64_t bound) {
+    uint64_t salt = hash_pair(hash_pair(way->src.i, way->dst.i), way->loops[0]);
+    return hash_pair(congestion->seed ^ salt, way->draws++) % (bound + 1);
+}
+
+// ---- ways
+
+static uint32_t loop_in_use(const struct congestion_way *way) {
+    return way->loops[way->away ? 1 : 0];
+}
+
+static void count_users(struct congestion *congestion) {
+    for (uint32_t i = 0; i < congestion->loop_count; i++) {
+        congestion->loops[i].users = 0;
+    }
+    congestion->away_count = 0;
+    for (uint32_t i = 0; i < congestion->way_count; i++) {
+        const struct congestion_way *way = &congestion->ways[i];
+        congestion->loops[way->loops[0]].users++; // home: in use, or to be returned to
+        congestion->loops[way->loops[1]].users += way->away;
+        congestion->away_count += way->away;
+    }
+}
+
+static bool same_pair(const struct congestion_way *a, const struct congestion_way *b) {
+    return a->src.i == b->src.i && a->dst.i == b->dst.i;
+}
+
+// The first way before `way` in order of pairs that is not less.
+static uint32_t lower_bound(const struct congestion *congestion, const struct congestion_way *way) {
+    uint32_t low = 0, high = congestion->way_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct congestion_way *at = &congestion->ways[middle];
+        if (at->src.i < way->src.i || (at->src.i == way->src.i && at->dst.i < way->dst.i)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static void carry_way(const struct congestion *congestion, struct congestion_way *way) {
+    uint32_t first = lower_bound(congestion, way);
+    for (uint32_t i = first; i < congestion->way_count && same_pair(&congestion->ways[i], way);
+         i++) {
+        const struct congestion_way *before = &congestion->ways[i];
+        if (!path_equal(&before->home, &way->home)) {
+            continue;
+        }
+        struct congestion_way carried = *before;
+        carried.port = way->port;
+        carried.backup = way->backup;
+        carried.trial_from_ns = carried.trial_to_ns = 0;
+        *way = carried;
+        break;
+    }
+    if (first < congestion->way_count && same_pair(&congestion->ways[first], way)) {
+        memcpy(way->moved_at_ns, congestion->ways[first].moved_at_ns, sizeof way->moved_at_ns);
+    }
+}
+
+static void void_outstanding(struct congestion *congestion) {
+    for (uint64_t token = congestion->head_token; token < congestion->next_token; token++) {
+        congestion->outstanding[token % CONGESTION_OUTSTANDING].token = 0;
+    }
+    congestion->head_token = congestion->next_token;
+}
+
+static void forget_walks(struct congestion *congestion) {
+    for (uint32_t i = 0; i < congestion->loop_count; i++) {
+        struct congestion_loop *loop = &congestion->loops[i];
+        loop->built = false;
+        memset(loop->rates, 0, sizeof loop->rates);
+        loop->sample_count = 0;
+    }
+}
+
+int congestion_set_ways(struct congestion *congestion, struct congestion_way *ways, uint32_t count,
+                        const bool *down, uint64_t now_ns) {
+    for (uint32_t i = 0; i < count; i++) {
+        carry_way(congestion, &ways[i]);
+        ways[i].pair = i > 0 && same_pair(&ways[i - 1], &ways[i]) ? ways[i - 1].pair : i;
+    }
+    struct congestion_loop *loops;
+    uint32_t loop_count;
+    int rc = loops_of_ways(congestion, ways, count, &loops, &loop_count);
+    if (rc != 0) {
+        return rc;
+    }
+    void_outstanding(congestion);
+    free(congestion->ways);
+    free(congestion->loops);
+    congestion->ways = ways;
+    congestion->way_count = count;
+    congestion->loops = loops;
+    congestion->loop_count = loop_count;
+    congestion->trial_count = 0;
+    size_t size = fabric_link_count(congestion->fabric) * sizeof *down;
+    if (memcmp(congestion->down, down, size) != 0) {
+        memcpy(congestion->down, down, size);
+        forget_walks(congestion);
+    }
+    count_users(congestion);
+    congestion->deadline_ns = count > 0 ? now_ns : NEVER_NS;
+    return 0;
+}
+
+// ---- moves
+
+static bool may_move(const struct congestion *congestion, const struct congestion_way *way,
+                     uint64_t now_ns) {
+    uint64_t oldest = congestion->ways[way->pair].moved_at_ns[0];
+    return oldest == 0 || now_ns - oldest >= CONGESTION_MOVES_SPAN_NS;
+}
+
+static void hottest_link(const struct congestion *congestion, const struct path *path,
+                         uint64_t now_ns, struct congestion_way *way) {
+    way->cause = path->links[1];
+    way->cause_ppm = 0;
+    for (unsigned i = 1; i + 1U < path->link_count; i++) {
+        uint32_t ppm;
+        if (congestion_link_ppm(congestion, path->links[i], now_ns, &ppm) && ppm > way->cause_ppm) {
+            way->cause = path->links[i];
+            way->cause_ppm = ppm;
+        }
+    }
+}
+
+// The one place where a way changes sides.
+static void move(struct congestion *congestion, struct congestion_way *way, uint64_t now_ns,
+                 const struct ecn_policy *policy) {
+    uint64_t *moved = congestion->ways[way->pair].moved_at_ns;
+    memmove(moved, moved + 1, (CONGESTION_MOVES_MAX - 1) * sizeof *moved);
+    moved[CONGESTION_MOVES_MAX - 1] = now_ns;
+    congestion->moves++;
+    way->away = !way->away;
+    if (way->away) {
+        bool again = way->home_at_ns != 0 && now_ns - way->home_at_ns < policy->quiet_max_ns;
+        uint64_t doubled = 2 * way->hold_ns;
+        way->hold_ns = again ? doubled : policy->quiet_ns;
+        way->hold_ns = way->hold_ns < policy->quiet_max_ns ? way->hold_ns : policy->quiet_max_ns;
+        way->quiet_ns = way->hold_ns + draw(congestion, way, way->hold_ns / 2);
+        way->left_at_ns = now_ns;
+        hottest_link(congestion, &way->home, now_ns, way);
+    } else {
+        way->home_at_ns = now_ns;
+    }
+    count_users(congestion);
+}
+
+void congestion_send_home(struct congestion *congestion, uint32_t index, uint64_t now_ns) {
+    struct congestion_way *way = &congestion->ways[index];
+    if (way->away) {
+        way->away = false;
+        way->home_at_ns = now_ns;
+        way->wait_until_ns = now_ns + WAIT_MAX_NS;
+        count_users(congestion);
+    }
+}
+
+// ---- trials
+
+struct tally {
+    uint32_t answered[CONGESTION_BACKS], marked[CONGESTION_BACKS];
+    uint32_t answered_all, lost_all;
+    uint64_t last_sent_at_ns;
+    bool last_marked;
+};
+
+static void tally_loop(const struct congestion_loop *loop, uint64_t from_ns, struct tally *out) {
+    *out = (struct tally){0};
+    uint32_t kept =
+        loop->sample_count < CONGESTION_SAMPLES ? loop->sample_count : CONGESTION_SAMPLES;
+    for (uint32_t i = 0; i < kept; i++) {
+        const struct ce_sample *sample = &loop->samples[i];
+        if (sample->sent_at_ns < from_ns) {
+            continue;
+        }
+        if (sample->outcome == CE_LOST) {
+            out->lost_all++;
+            continue;
+        }
+        bool marked = sample->outcome == CE_MARKED;
+        out->answered_all++;
+        out->answered[sample->back]++;
+        out->marked[sample->back] += marked;
+        if (sample->sent_at_ns >= out->last_sent_at_ns) {
+            out->last_sent_at_ns = sample->sent_at_ns;
+            out->last_marked = marked;
+        }
+    }
+}
+
+// Over each way back that answered, `percent` of the probes or more came back marked.
+static bool marked_by_all(const struct tally *tally, uint32_t percent) {
+    bool marked = tally->answered_all > 0;
+    for (unsigned back = 0; back < CONGESTION_BACKS; back++) {
+        marked = marked && 100 * tally->marked[back] >= percent * tally->answered[back];
+    }
+    return marked;
+}
+
+static bool is_cool(const struct tally *tally, const struct ecn_policy *policy) {
+    uint32_t marked = 0;
+    for (unsigned back = 0; back < CONGESTION_BACKS; back++) {
+        marked += tally->marked[back];
+    }
+    return tally->lost_all == 0 && 2 * tally->answered_all >= policy->probes &&
+           2 * 100 * marked < policy->threshold_percent * tally->answered_all;
+}
+
+static void begin_trial(struct congestion *congestion, struct congestion_way *way, uint64_t from_ns,
+                        uint64_t now_ns, const struct ecn_policy *policy) {
+    uint64_t length = trial_length_ns(policy);
+    way->trial_from_ns = from_ns;
+    way->trial_to_ns = now_ns + length + draw(congestion, way, length);
+    congestion->trial_count++;
+    for (unsigned i = 0; i < 2; i++) {
+        struct congestion_loop *loop = &congestion->loops[way->loops[i]];
+        if (loop->trial_until_ns < now_ns) {
+            loop->next_at_ns = now_ns;
+        }
+        loop->trial_until_ns =
+            way->trial_to_ns > loop->trial_until_ns ? way->trial_to_ns : loop->trial_until_ns;
+    }
+}
+
+static void end_trial(struct congestion *congestion, struct congestion_way *way, uint64_t now_ns,
+                      uint64_t wait_ns) {
+    way->trial_from_ns = way->trial_to_ns = 0;
+    way->wait_ns = wait_ns;
+    way->wait_until_ns = now_ns + wait_ns;
+    congestion->trial_count--;
+}
+
+static bool judge_trial(struct congestion *congestion, struct congestion_way *way, uint64_t now_ns,
+                        const struct ecn_policy *policy) {
+    struct tally here, there;
+    tally_loop(&congestion->loops[loop_in_use(way)], way->trial_from_ns, &here);
+    tally_loop(&congestion->loops[way->loops[way->away ? 0 : 1]], way->trial_from_ns, &there);
+    uint64_t length = trial_length_ns(policy);
+    if (here.answered_all < policy->probes) {
+        if (now_ns - way->trial_from_ns < TRIAL_PATIENCE * length + policy->interval_ns) {
+            way->trial_to_ns = now_ns + spacing_ns(policy);
+            for (unsigned i = 0; i < 2; i++) {
+                congestion->loops[way->loops[i]].trial_until_ns = way->trial_to_ns;
+            }
+        } else {
+            end_trial(congestion, way, now_ns, policy->interval_ns);
+        }
+        return false;
+    }
+    if (!marked_by_all(&here, policy->threshold_percent) || !here.last_marked) {
+        end_trial(congestion, way, now_ns, 0);
+        return false;
+    }
+    if (!is_cool(&there, policy) || !may_move(congestion, way, now_ns)) {
+        uint64_t wait = way->wait_ns == 0 ? policy->interval_ns : 2 * way->wait_ns;
+        end_trial(congestion, way, now_ns, wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS);
+        return false;
+    }
+    end_trial(congestion, way, now_ns, 0);
+    move(congestion, way, now_ns, policy);
+    return true;
+}
+
+static bool judge_trials(struct congestion *congestion, uint64_t now_ns,
+                         const struct ecn_policy *policy) {
+    bool moved = false;
+    for (uint32_t i = 0; congestion->trial_count > 0 && i < congestion->way_count; i++) {
+        struct congestion_way *way = &congestion->ways[i];
+        if (way->trial_to_ns != 0 && now_ns >= way->trial_to_ns) {
+            moved = judge_trial(congestion, way, now_ns, policy) || moved;
+        }
+    }
+    return moved;
+}
+
+// ---- the way home
+
+// Since when home is without marks: over the way back that is clean for the longest time.
+static bool quiet_since(const struct congestion_loop *home, uint64_t now_ns, uint64_t fresh_ns,
+                        uint64_t *since_ns) {
+    bool known = false;
+    for (unsigned back = 0; back < CONGESTION_BACKS; back++) {
+        if (home->answered_at_ns[back] == 0 || now_ns - home->answered_at_ns[back] > fresh_ns) {
+            continue;
+        }
+        uint64_t marked = home->marked_at_ns[back];
+        *since_ns = known && *since_ns < marked ? *since_ns : marked;
+        known = true;
+    }
+    return known;
+}
+
+static bool return_quiet(struct congestion *congestion, uint64_t now_ns,
+                         const struct ecn_policy *policy) {
+    bool moved = false;
+    uint64_t fresh_ns = FRESH_PERIODS * period_ns(congestion, policy);
+    for (uint32_t i = 0; congestion->away_count > 0 && i < congestion->way_count; i++) {
+        struct congestion_way *way = &congestion->ways[i];
+        uint64_t since;
+        if (!way->away || way->trial_to_ns != 0 || now_ns - way->left_at_ns < way->quiet_ns ||
+            !quiet_since(&congestion->loops[way->loops[0]], now_ns, fresh_ns, &since) ||
+            now_ns - since < way->quiet_ns || !may_move(congestion, way, now_ns)) {
+            continue;
+        }
+        move(congestion, way, now_ns, policy);
+        moved = true;
+    }
+    return moved;
+}
+
+// ---- time
+
+static void send_due(struct congestion *congestion, uint64_t now_ns,
+                     const struct ecn_policy *policy) {
+    uint64_t period = period_ns(congestion, policy);
+    for (uint32_t i = 0; i < congestion->loop_count; i++) {
+        struct congestion_loop *loop = &congestion->loops[i];
+        bool trial = loop->trial_until_ns >= now_ns;
+        if ((loop->users == 0 && !trial) || loop->next_at_ns > now_ns) {
+            continue;
+        }
+        loop_send(congestion, i, now_ns, policy);
+        bool first = loop->next_at_ns == 0; // spread over the period
+        uint64_t step = trial   ? spacing_ns(policy)
+                        : first ? period * i / congestion->loop_count
+                                : period;
+        loop->next_at_ns =
+            (first || loop->next_at_ns + step <= now_ns ? now_ns : loop->next_at_ns) + step;
+    }
+}
+
+static uint64_t next_deadline_ns(const struct congestion *congestion, uint64_t now_ns) {
+    uint64_t deadline = NEVER_NS;
+    for (uint32_t i = 0; i < congestion->loop_count; i++) {
+        const struct congestion_loop *loop = &congestion->loops[i];
+        bool active = loop->users > 0 || loop->trial_until_ns >= now_ns;
+        deadline = active && loop->next_at_ns < deadline ? loop->next_at_ns : deadline;
+    }
+    for (uint32_t i = 0; congestion->trial_count > 0 && i < congestion->way_count; i++) {
+        uint64_t end = congestion->ways[i].trial_to_ns;
+        deadline = end != 0 && end < deadline ? end : deadline;
+    }
+    return deadline;
+}
+
+bool congestion_tick(struct congestion *congestion, uint64_t now_ns,
+                     const struct ecn_policy *policy) {
+    if (now_ns < congestion->deadline_ns) {
+        return false;
+    }
+    loops_expire(congestion, now_ns);
+    bool moved = judge_trials(congestion, now_ns, policy);
+    moved = return_quiet(congestion, now_ns, policy) || moved;
+    send_due(congestion, now_ns, policy);
+    congestion->deadline_ns = next_deadline_ns(congestion, now_ns);
+    return moved;
+}
+
+void congestion_returned(struct congestion *congestion, uint64_t now_ns,
+                         const struct engine_probe_result *result,
+                         const struct ecn_policy *policy) {
+    uint64_t sent_at_ns;
+    int64_t loop = loops_take(congestion, now_ns, result, &sent_at_ns);
+    if (loop < 0 || !result->ce) {
+        return;
+    }
+    bool began = false;
+    for (uint32_t i = 0; i < congestion->way_count; i++) {
+        struct congestion_way *way = &congestion->ways[i];
+        if (loop_in_use(way) == loop && way->trial_to_ns == 0 && now_ns >= way->wait_until_ns &&
+            may_move(congestion, way, now_ns)) {
+            begin_trial(congestion, way, sent_at_ns, now_ns, policy);
+            began = true;
+        }
+    }
+    if (began) {
+        send_due(congestion, now_ns, policy);
+        congestion->deadline_ns = next_deadline_ns(congestion, now_ns);
+    }
+}
