@@ -484,6 +484,8 @@ uint32_t overlay_neighbours(const struct gossip *gossip, const struct origin *or
 bool overlay_is_neighbour(const struct gossip *gossip, const struct origin *of,
                           const struct origin *who);
 void overlay_refresh(struct gossip *gossip);
+// Moves neighbours that were pinged just now to slots with fewer, all of which come sooner again.
+void overlay_even_slots(struct gossip *gossip, uint8_t slot);
 struct peer *overlay_peer(struct gossip *gossip, const char *address);
 const struct peer *overlay_peer_of(const struct gossip *gossip, const struct origin *origin);
 

@@ -234,17 +234,30 @@ static void start_peer(struct gossip *gossip, struct peer *peer) {
     repair_send_digest(gossip, peer->address);
 }
 
-// The slot that has fewest.
-static uint8_t free_slot(const struct gossip *gossip) {
-    uint32_t counts[PING_SLOTS] = {0};
+// Of each slot of a ping interval how many neighbours are pinged in it; returns the one with
+// fewest.
+static uint8_t count_slots(const struct gossip *gossip, uint32_t counts[PING_SLOTS]) {
     uint8_t least = 0;
+    memset(counts, 0, PING_SLOTS * sizeof *counts);
     for (uint32_t i = 0; i < gossip->peer_count; i++) {
-        counts[gossip->peers[i].slot]++;
+        counts[gossip->peers[i].slot] += gossip->peers[i].linger_until_ns == 0;
     }
     for (uint8_t slot = 1; slot < PING_SLOTS; slot++) {
         least = counts[slot] < counts[least] ? slot : least;
     }
     return least;
+}
+
+void overlay_even_slots(struct gossip *gossip, uint8_t slot) {
+    uint32_t counts[PING_SLOTS];
+    uint8_t least = count_slots(gossip, counts);
+    for (uint32_t i = 0; i < gossip->peer_count && counts[slot] > counts[least] + 1; i++) {
+        struct peer *peer = &gossip->peers[i];
+        if (peer->slot == slot && peer->linger_until_ns == 0) {
+            peer->slot = least;
+            least = count_slots(gossip, counts);
+        }
+    }
 }
 
 static void keep_peer(struct gossip *gossip, struct origin *origin) {
@@ -256,7 +269,8 @@ static void keep_peer(struct gossip *gossip, struct origin *origin) {
         // Whoever comes back from lingering has time for its first word again.
         peer->since_ns = peer->linger_until_ns == 0 ? peer->since_ns : gossip->now_ns;
     } else if (peer != NULL || gossip->peer_count < PEERS_MAX) {
-        uint8_t slot = peer != NULL ? peer->slot : free_slot(gossip);
+        uint32_t counts[PING_SLOTS];
+        uint8_t slot = peer != NULL ? peer->slot : count_slots(gossip, counts);
         peer = peer != NULL ? peer : &gossip->peers[gossip->peer_count++];
         *peer = (struct peer){.origin = origin, .slot = slot};
         start_peer(gossip, peer);

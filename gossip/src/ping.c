@@ -78,6 +78,7 @@ void repair_ping(struct gossip *gossip) {
             outbox_add(gossip, gossip->peers[i].address, buffer);
         }
     }
+    overlay_even_slots(gossip, gossip->slot);
     gossip->slot = (uint8_t)((gossip->slot + 1) % PING_SLOTS);
     buffer_release(buffer);
 }
