@@ -168,6 +168,7 @@ struct peer {
     uint64_t since_ns, lost_at_ns; // lost_at: 0 unless the carrier says that the link is down
     uint64_t linger_until_ns;      // 0: a current neighbour
     uint64_t behind_at_ns;         // 0 unless the carrier could not queue to it
+    bool connected;                // the carrier said so once
     uint8_t slot;                  // of a ping interval, in which it is pinged
     uint64_t their_sum, our_sum;   // when it last told us one that differed
 };
@@ -487,6 +488,8 @@ void overlay_refresh(struct gossip *gossip);
 // Moves neighbours that were pinged just now to slots with fewer, all of which come sooner again.
 void overlay_even_slots(struct gossip *gossip, uint8_t slot);
 struct peer *overlay_peer(struct gossip *gossip, const char *address);
+// Whether something that was said to it before the connection came up did not wait for that.
+bool overlay_lost_words(const struct gossip *gossip, const struct peer *peer);
 const struct peer *overlay_peer_of(const struct gossip *gossip, const struct origin *origin);
 
 // ---- scope.c

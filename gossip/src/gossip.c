@@ -249,11 +249,14 @@ void gossip_receive(struct gossip *gossip, uint64_t now_ns, const char *sender, 
 void gossip_peer_connected(struct gossip *gossip, uint64_t now_ns, const char *address) {
     begin(gossip, now_ns);
     struct peer *peer = overlay_peer(gossip, address);
+    if (peer == NULL || overlay_lost_words(gossip, peer)) {
+        repair_send_digest(gossip, address); // what was pushed meanwhile is lost
+    }
     if (peer != NULL) {
         peer->lost_at_ns = 0;
         peer->behind_at_ns = 0;
+        peer->connected = true;
     }
-    repair_send_digest(gossip, address); // what was pushed meanwhile is lost
     finish(gossip);
 }
 

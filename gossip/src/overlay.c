@@ -216,6 +216,12 @@ struct peer *overlay_peer(struct gossip *gossip, const char *address) {
     return NULL;
 }
 
+bool overlay_lost_words(const struct gossip *gossip, const struct peer *peer) {
+    // The first words to a new neighbour, a digest among them, wait for its connection.
+    return peer->connected || peer->lost_at_ns != 0 || peer->behind_at_ns != 0 ||
+           gossip->now_ns - peer->since_ns >= FIRST_WORD_NS;
+}
+
 const struct peer *overlay_peer_of(const struct gossip *gossip, const struct origin *origin) {
     for (uint32_t i = 0; i < gossip->peer_count; i++) {
         if (gossip->peers[i].origin == origin) {
@@ -229,6 +235,7 @@ static void start_peer(struct gossip *gossip, struct peer *peer) {
     peer->since_ns = gossip->now_ns;
     peer->lost_at_ns = 0;
     peer->behind_at_ns = 0;
+    peer->connected = false;
     memcpy(peer->address, peer->origin->address, sizeof peer->address);
     gossip->peer_generation++;
     repair_send_digest(gossip, peer->address);

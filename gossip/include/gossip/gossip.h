@@ -126,6 +126,7 @@ void gossip_receive(struct gossip *gossip, uint64_t now_ns, const char *sender, 
 void gossip_set_signing(struct gossip *gossip, uint64_t now_ns,
                         const struct gossip_signing *signing);
 // The carrier noticed that a connection came up or broke (a hint; suspicion may start at once).
+// The first connection to an address need not be told when all that was said to it waited for it.
 void gossip_peer_connected(struct gossip *gossip, uint64_t now_ns, const char *address);
 void gossip_peer_lost(struct gossip *gossip, uint64_t now_ns, const char *address);
 // The carrier could not queue to a peer: stop pushing to it, repair by digest later.

@@ -293,9 +293,14 @@ void peers_send(struct peers *peers, uint64_t now_ns, const struct gossip_messag
 static void came_up(struct peers *peers, struct peer *peer, uint64_t now_ns) {
     peer->key_turn--; // this key works: the next attempt begins with it
     peer->untried = 0;
+    // What we came to say to a stranger waited for this; there is nothing else that it missed.
+    bool told = !peer->was_connected && !peer->neighbour && peer->held_first != NULL &&
+                now_ns - peer->held_first->at_ns <= HELD_AGE_MAX_NS;
     set_state(peers, peer, PEER_CONNECTED, now_ns);
     send_held(peers, peer, now_ns);
-    gossip_peer_connected(peers->gossip, now_ns, peer->address);
+    if (!told) {
+        gossip_peer_connected(peers->gossip, now_ns, peer->address);
+    }
 }
 
 static void came_down(struct peers *peers, struct peer *peer, uint64_t now_ns) {
