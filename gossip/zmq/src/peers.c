@@ -127,26 +127,35 @@ static struct peer *find(struct peers *peers, const char *address) {
     return NULL;
 }
 
-static uint32_t count_temporaries(const struct peers *peers, uint32_t *oldest) {
+// Whoever is still connecting was not told yet what we opened the connection for.
+static bool is_dearer(const struct peer *peer, const struct peer *than) {
+    bool connecting = peer->state == PEER_CONNECTING;
+    if (connecting != (than->state == PEER_CONNECTING)) {
+        return connecting;
+    }
+    return peer->used_at_ns >= than->used_at_ns;
+}
+
+static uint32_t count_temporaries(const struct peers *peers, uint32_t *cheapest) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < PEERS_MAX; i++) {
         const struct peer *peer = &peers->list[i];
         if (peer->state == PEER_NONE || peer->neighbour) {
             continue;
         }
-        if (count == 0 || peer->used_at_ns < peers->list[*oldest].used_at_ns) {
-            *oldest = i;
+        if (count == 0 || !is_dearer(peer, &peers->list[*cheapest])) {
+            *cheapest = i;
         }
         count++;
     }
     return count;
 }
 
-// A free slot for a temporary peer; the least recently used one gives way.
+// A free slot for a temporary peer; of too many the least recently used one gives way.
 static struct peer *free_slot(struct peers *peers, uint64_t now_ns) {
-    uint32_t oldest = 0;
-    if (count_temporaries(peers, &oldest) >= TEMPORARIES_MAX) {
-        forget(peers, &peers->list[oldest], now_ns);
+    uint32_t cheapest = 0;
+    if (count_temporaries(peers, &cheapest) >= TEMPORARIES_MAX) {
+        forget(peers, &peers->list[cheapest], now_ns);
     }
     uint32_t slot = 0;
     while (slot < PEERS_MAX && peers->list[slot].state != PEER_NONE) {

@@ -10,8 +10,8 @@
 #include "gossip_zmq/keys.h"
 #include "model/error.h"
 
-#define NEIGHBOURS_MAX 32 // the core asks for 8; all of a small fleet in a full mesh
-#define TEMPORARIES_MAX 16
+#define NEIGHBOURS_MAX 32  // the core asks for 8; all of a small fleet in a full mesh
+#define TEMPORARIES_MAX 64 // a seed answers a whole fleet that starts
 #define PEERS_MAX (NEIGHBOURS_MAX + TEMPORARIES_MAX)
 #define INBOUND_EXPECTED 64 // neighbours of others' views, joiners, random digest partners
 
