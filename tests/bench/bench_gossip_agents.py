@@ -95,19 +95,29 @@ probe: {{interval_ms: 60000, loss_threshold: 100}}
 
     # ---- processes
 
-    def start_one(self, host):
+    def start_one(self, host, before=(), **options):
         errors = open(self.path(host, "stderr"), "ab")
         try:
-            return start([os.path.join(self.binaries, "srv6-agent"), "--config", self.path(host, "agent.yaml")],
-                         stdout=subprocess.DEVNULL, stderr=errors)
+            return start([*before, os.path.join(self.binaries, "srv6-agent"), "--config", self.path(host, "agent.yaml")],
+                         stdout=subprocess.DEVNULL, stderr=errors, **options)
         finally:
             errors.close()
 
-    def start(self):
-        """Starts all at once; returns the instant and how long until everyone saw everyone."""
-        self.write_files()
+    def start_all(self):
+        """Starts all at once, and returns that instant: forking so many takes seconds beside those that run already, so
+        each waits in a shell for the same pipe to close."""
+        gate, held = os.pipe()
+        wait = ["/bin/sh", "-c", f'read _ <&{gate}; exec "$@" {gate}<&-', "sh"]
+        self.processes = [self.start_one(host, wait, pass_fds=[gate]) for host in range(self.hosts)]
+        os.close(gate)
         started_ns = now_ns()
-        self.processes = [self.start_one(host) for host in range(self.hosts)]
+        os.close(held)
+        return started_ns
+
+    def start(self):
+        """Starts all at once; returns how long until everyone saw everyone."""
+        self.write_files()
+        started_ns = self.start_all()
         deadline = time.monotonic() + JOIN_WAIT_S
         time.sleep(1.0)
         while True:
