@@ -12,6 +12,7 @@
 //   base      what another core knew, shared until there is something to change in it
 //   members   directory and liveness, derived from records of the core's own table
 //   overlay   salted rings: who is whose neighbour
+//   crowd     many newcomers at once: whose neighbour one is, is found out when all are here
 //   watch     pings, own suspicions, Lifeguard
 //   island    those who remain when most fell silent together
 //   own       the own origin: puts, claims of an incarnation, duplicates
@@ -20,6 +21,7 @@
 #ifndef GOSSIP_CORE_H
 #define GOSSIP_CORE_H
 
+#include "crowd.h"
 #include "gossip/gossip.h"
 #include "model/mp.h"
 #include "model/rng.h"
@@ -33,8 +35,7 @@
 #define VOTERS_MAX 64 // kept per member; a quorum needs 3
 #define QUORUM 3
 #define PUSH_BATCH_BYTES 16384
-#define NEWCOMERS_A_SLOT 4 // are passed on at once; more, when a fleet starts, go on together
-#define PUSH_PARTS_MAX 16  // that wait at a time: checking a proof takes time in which others wait
+#define PUSH_PARTS_MAX 16 // that wait at a time: checking a proof takes time in which others wait
 #define DATA_BATCH_BYTES 65536
 #define OUTBOX_MESSAGES_MAX 65536
 #define OUTBOX_BYTES_MAX (64U << 20)
@@ -66,8 +67,9 @@
 #define RETRY_NS (50 * NS_PER_MS)
 #define PARTNER_ROUNDS 8             // digest intervals with the same member that is no neighbour
 #define CONTACT_NS (250 * NS_PER_MS) // tries of seeds and of the dead, for 8 members
-#define FIRST_WORD_NS NS_PER_S       // a new neighbour's connection may take that long
-#define LONE_VOTE_NS NS_PER_S        // a vote below quorum is refuted after that
+#define FIRST_CONTACT_NS (50 * NS_PER_MS) // tries of seeds until one answers
+#define FIRST_WORD_NS NS_PER_S            // a new neighbour's connection may take that long
+#define LONE_VOTE_NS NS_PER_S             // a vote below quorum is refuted after that
 #define LONE_VOTE_MAX_NS (60 * NS_PER_S)
 #define FORGED_ALARM_NS (60 * NS_PER_S)
 #define RECHECK_NS (10 * NS_PER_S)    // what the old key proved counts that long
@@ -169,6 +171,8 @@ struct peer {
     uint64_t linger_until_ns;      // 0: a current neighbour
     uint64_t behind_at_ns;         // 0 unless the carrier could not queue to it
     bool connected;                // the carrier said so once
+    bool pinged;                   // it pinged us: we are its neighbour too
+    bool chosen;                   // by the circles; else it stays while a crowd comes
     uint8_t slot;                  // of a ping interval, in which it is pinged
     uint64_t their_sum, our_sum;   // when it last told us one that differed
 };
@@ -210,6 +214,7 @@ struct gossip {
     struct gossip_config config; // defaults filled in; seeds copied below
     char (*seeds)[GOSSIP_ADDRESS_SIZE];
     uint32_t seed_count, next_seed;
+    uint32_t contacts; // how often we tried one
     struct rng rng;
     uint64_t hash_seed, now_ns;
     struct gossip_stats stats;
@@ -284,7 +289,7 @@ struct gossip {
     uint32_t pending_count;
     uint32_t pending_generation; // of the peers that the bits of `has` stand for
     bool pending_urgent;         // else they wait for the next ping slot, or for company
-    uint32_t newcomers;          // in this ping slot
+    struct crowd crowd;
 
     // merge
     struct draft *drafts; // of the part that is being looked at

@@ -306,8 +306,9 @@ void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
             push_own(gossip);
             repair_ping(gossip);
         }
-        overlay_refresh(gossip); // lingering ends
-        gossip->newcomers = 0;
+        gossip->crowd.newcomers = 0;
+        overlay_refresh(gossip); // lingering ends, and so may a crowd
+        crowd_ask(gossip);
         island_watch(gossip);
         if (gossip->slot % LOAD_SLOTS == 0) {
             load_tell(gossip);
@@ -321,7 +322,9 @@ void gossip_tick(struct gossip *gossip, uint64_t now_ns) {
         repair_retry(gossip);
     }
     if (is_due(gossip, &gossip->digest_at_ns, gossip->config.digest_interval_ns)) {
-        repair_random(gossip);
+        if (!crowd_waits(gossip)) {
+            repair_random(gossip);
+        }
         members_age(gossip);
         if (gossip->now_ns >= gossip->recheck_at_ns) {
             gossip->recheck_at_ns = NEVER_NS;

@@ -150,6 +150,9 @@ static void set_self(struct gossip *gossip, struct record *record) {
         return; // wire_check saw to it
     }
     bool was_member = origin->member;
+    if (!was_member) {
+        crowd_met(gossip, origin);
+    }
     if (!members_enter(gossip, origin)) {
         return; // memory is short; the next digest brings the record again only with a new life
     }

@@ -236,6 +236,7 @@ static void start_peer(struct gossip *gossip, struct peer *peer) {
     peer->lost_at_ns = 0;
     peer->behind_at_ns = 0;
     peer->connected = false;
+    peer->pinged = false;
     memcpy(peer->address, peer->origin->address, sizeof peer->address);
     gossip->peer_generation++;
     repair_send_digest(gossip, peer->address);
@@ -267,7 +268,7 @@ void overlay_even_slots(struct gossip *gossip, uint8_t slot) {
     }
 }
 
-static void keep_peer(struct gossip *gossip, struct origin *origin) {
+static void keep_peer(struct gossip *gossip, struct origin *origin, bool chosen) {
     struct peer *peer = NULL;
     for (uint32_t i = 0; i < gossip->peer_count && peer == NULL; i++) {
         peer = gossip->peers[i].origin == origin ? &gossip->peers[i] : NULL;
@@ -284,6 +285,7 @@ static void keep_peer(struct gossip *gossip, struct origin *origin) {
     }
     if (peer != NULL) {
         peer->linger_until_ns = 0;
+        peer->chosen = chosen;
     }
 }
 
@@ -312,16 +314,36 @@ static void release_peers(struct gossip *gossip, struct origin *const *wanted, u
     }
 }
 
+// Who lives of those that we have.
+static uint32_t standing_neighbours(const struct gossip *gossip,
+                                    struct origin *out[NEIGHBOURS_MAX]) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < gossip->peer_count && count < NEIGHBOURS_MAX; i++) {
+        const struct peer *peer = &gossip->peers[i];
+        if (peer->linger_until_ns == 0 && member_is_live(peer->origin)) {
+            out[count++] = peer->origin;
+        }
+    }
+    return count;
+}
+
+// Spoke to us since the crowd came.
+static bool has_come(const struct gossip *gossip, const struct origin *origin) {
+    return origin->heard_at_ns != 0 && origin->heard_at_ns >= gossip->crowd.since_ns;
+}
+
 static uint32_t wanted_neighbours(struct gossip *gossip, struct origin *out[NEIGHBOURS_MAX]) {
     const struct origin *neighbours[NEIGHBOURS_MAX];
     uint32_t count = 0;
     if (gossip->phase != OWN_ACTIVE && gossip->phase != OWN_LEFT) {
         return 0;
     }
+    bool waits = crowd_waits(gossip);
+    count = waits ? standing_neighbours(gossip, out) : 0;
     uint32_t found = overlay_neighbours(gossip, gossip->self, neighbours);
-    for (uint32_t i = 0; i < found; i++) {
-        struct origin *own = origin_find(gossip, neighbours[i]->name);
-        if (own != NULL) { // or memory is short
+    for (uint32_t i = 0; i < found && count < NEIGHBOURS_MAX; i++) {
+        struct origin *own = origin_find(gossip, neighbours[i]->name); // NULL: memory is short
+        if (own != NULL && !contains(out, count, own) && (!waits || has_come(gossip, own))) {
             out[count++] = own;
         }
     }
@@ -335,6 +357,6 @@ void overlay_refresh(struct gossip *gossip) {
     gossip->overlay_dirty = false;
     release_peers(gossip, wanted, count);
     for (uint32_t i = 0; i < count; i++) {
-        keep_peer(gossip, wanted[i]);
+        keep_peer(gossip, wanted[i], overlay_is_neighbour(gossip, gossip->self, wanted[i]));
     }
 }

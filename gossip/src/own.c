@@ -209,6 +209,7 @@ void own_claim(struct gossip *gossip) {
     gossip->overlay_dirty = true;
     origin_update_digest(gossip, self);
     repair_mark(gossip, self);
+    crowd_tell(gossip);
 }
 
 // ---- others of our name

@@ -29,7 +29,8 @@ void repair_mark(struct gossip *gossip, struct origin *origin) {
 void repair_came(struct gossip *gossip, struct origin *origin) {
     repair_mark(gossip, origin);
     if (gossip->tell_at_ns == NEVER_NS) {
-        gossip->tell_at_ns = gossip->now_ns + TELL_NS;
+        // Each message counts while many come, and pings tell it as well.
+        gossip->tell_at_ns = gossip->now_ns + (crowd_lately(gossip) ? CALM_NS : TELL_NS);
     }
 }
 
@@ -132,6 +133,10 @@ void repair_sum(struct gossip *gossip, const struct wire_envelope *envelope,
                 const struct wire_section *section) {
     uint64_t ours = digest_sum(gossip);
     uint64_t again_ns = gossip->config.digest_interval_ns / 4;
+    struct peer *peer = overlay_peer(gossip, envelope->address);
+    if (peer != NULL) {
+        peer->pinged = true;
+    }
     if (section->sum == ours || !is_settled(gossip, envelope->address, section->sum, ours) ||
         gossip->now_ns - gossip->sum_answered_at_ns < again_ns) {
         return; // some differ for ever: whose key one of the two does not know

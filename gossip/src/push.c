@@ -192,7 +192,7 @@ static void receive_part(struct gossip *gossip, const struct wire_envelope *enve
     if (result == MERGE_NEW) {
         spend_rate(origin, part);
         forward(gossip, origin, part);
-        bool urgent = !newcomer || gossip->newcomers++ < NEWCOMERS_A_SLOT;
+        bool urgent = !newcomer || gossip->crowd.newcomers <= NEWCOMERS_A_SLOT;
         gossip->pending_urgent = gossip->pending_urgent || urgent;
         note_sender(gossip, origin, envelope, part);
         repair_mark(gossip, origin);

@@ -6,8 +6,9 @@
 
 #include <string.h>
 
-#define SEED_TRIES 3
-#define CONTACT_FLEET 8 // members that together try as often as one per CONTACT_NS each
+#define SEED_TRIES 3          // one soon after the other, then more and more slowly
+#define CONTACT_DOUBLED_MAX 4 // times
+#define CONTACT_FLEET 8       // members that together try as often as one per CONTACT_NS each
 
 // A message with one list, opened when the first item comes.
 struct list_message {
@@ -100,6 +101,10 @@ static bool is_live_address(const struct gossip *gossip, const char *address) {
 
 uint64_t repair_contact_interval_ns(const struct gossip *gossip) {
     uint64_t fleets = overlay_size(gossip) / CONTACT_FLEET;
+    if (!gossip->answered) { // a seed may be down, or busy
+        uint32_t doubled = gossip->contacts > SEED_TRIES ? gossip->contacts - SEED_TRIES : 0;
+        return FIRST_CONTACT_NS << (doubled < CONTACT_DOUBLED_MAX ? doubled : CONTACT_DOUBLED_MAX);
+    }
     return CONTACT_NS * (fleets > 1 ? fleets : 1);
 }
 
@@ -108,9 +113,8 @@ void repair_contact(struct gossip *gossip) {
     if (dead != NULL) {
         repair_send_digest_in(gossip, GOSSIP_PROTOCOL_MIN, dead->address);
     }
-    // Until somebody answered several seeds at once: some may be down. Later one in turn is enough.
-    uint32_t tries = gossip->answered ? 1 : SEED_TRIES;
-    for (uint32_t i = 0; i < tries && i < gossip->seed_count; i++) {
+    gossip->contacts++;
+    if (gossip->seed_count > 0) {
         const char *seed = gossip->seeds[gossip->next_seed++ % gossip->seed_count];
         if (!gossip->answered || !is_live_address(gossip, seed)) {
             repair_send_digest_in(gossip, GOSSIP_PROTOCOL_MIN, seed);
@@ -274,6 +278,7 @@ void repair_buckets(struct gossip *gossip, const struct wire_envelope *envelope,
     struct list_message have = {.count = 0};
     gossip->mark++;
     compare_haves(gossip, section, envelope->address, &want, &have);
+    uint32_t want_count = want.count;
     for (uint32_t bucket = 0; bucket < DIGEST_BUCKETS; bucket++) {
         if ((section->bytes[bucket / 8] >> (bucket % 8) & 1) == 0) {
             continue;
@@ -286,6 +291,7 @@ void repair_buckets(struct gossip *gossip, const struct wire_envelope *envelope,
     send_list(gossip, &want, envelope->address);
     send_list(gossip, &have, envelope->address);
     gossip->answered = gossip->answered || section->last;
+    crowd_answered(gossip, envelope->address, want_count);
 }
 
 // ---- data that was asked for

@@ -15,7 +15,8 @@ static uint64_t later(uint64_t a, uint64_t b) {
 
 static uint64_t timeout_ns(const struct gossip *gossip) {
     bool cautious = gossip->now_ns < gossip->cautious_until_ns;
-    return gossip->config.ping_timeout_ns * (cautious ? 3 : 2) / 2;
+    uint64_t busy_ns = crowd_lately(gossip) ? crowd_patience_ns(gossip) : 0;
+    return gossip->config.ping_timeout_ns * (cautious ? 3 : 2) / 2 + busy_ns;
 }
 
 static void become_cautious(struct gossip *gossip) {
@@ -56,6 +57,9 @@ static uint64_t silent_at_ns(const struct gossip *gossip, const struct peer *pee
         return later(peer->since_ns, gossip->trusted_from_ns) +
                gossip->config.ping_interval_ns / PING_SLOTS;
     }
+    if (!peer->pinged && crowd_lately(gossip)) {
+        return from + FIRST_WORD_NS + 2 * crowd_patience_ns(gossip);
+    }
     if (origin->heard_at_ns == 0) {
         return from + later(FIRST_WORD_NS, timeout);
     }
@@ -71,7 +75,7 @@ static uint64_t silent_at_ns(const struct gossip *gossip, const struct peer *pee
 
 static bool is_watched(const struct gossip *gossip, const struct peer *peer) {
     // Whom we cannot understand, we cannot hear.
-    return peer->linger_until_ns == 0 && member_is_live(peer->origin) &&
+    return peer->linger_until_ns == 0 && peer->chosen && member_is_live(peer->origin) &&
            member_speaks(gossip, peer->origin);
 }
 

@@ -398,8 +398,8 @@ static void teach(struct twins *twins, struct gossip *from, struct gossip *to) {
     drain_changes(to);
 }
 
-// What was learnt is news that its pings pass on, and was asked for a moment ago; what was known
-// from the start is not.
+// What was learnt is news that its pings pass on, was asked for a moment ago, and came as a crowd;
+// what was known from the start did not.
 static void forget_news(struct gossip *core) {
     for (uint32_t i = 0; i <= core->origin_mask; i++) {
         for (struct origin *origin = core->origin_hash[i]; origin; origin = origin->hash_next) {
@@ -412,7 +412,9 @@ static void forget_news(struct gossip *core) {
     for (uint32_t i = 0; i < core->want_count; i++) {
         core->wants[i]->want_due = false;
     }
-    core->summary_count = core->want_count = 0;
+    core->summary_count = core->want_count = core->crowd.newcomers = 0;
+    core->crowd.since_ns = core->crowd.seen_ns = 0;
+    core->crowd.helper[0] = '\0';
     core->tell_at_ns = core->retry_at_ns = NEVER_NS;
     repair_mark(core, core->self);
 }
