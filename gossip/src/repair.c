@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define SEED_TRIES 3          // one soon after the other, then more and more slowly
-#define CONTACT_DOUBLED_MAX 4 // times
+#define CONTACT_DOUBLED_MAX 2 // times
 #define CONTACT_FLEET 8       // members that together try as often as one per CONTACT_NS each
 
 // A message with one list, opened when the first item comes.
