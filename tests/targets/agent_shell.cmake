@@ -51,6 +51,11 @@ add_test(NAME agent_shell_abuse
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/../lab/agent_shell_abuse.sh ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}
     ${PROJECT_SOURCE_DIR})
 set_tests_properties(agent_shell_abuse PROPERTIES LABELS lab TIMEOUT 120 SKIP_RETURN_CODE 77)
+add_test(NAME monitoring COMMAND ${CMAKE_CURRENT_LIST_DIR}/../k8s/monitoring ${PROJECT_SOURCE_DIR})
+set_tests_properties(monitoring PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)
+add_test(NAME agent_metrics
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/../lab/agent_metrics ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${PROJECT_SOURCE_DIR})
+set_tests_properties(agent_metrics PROPERTIES LABELS lab TIMEOUT 180 SKIP_RETURN_CODE 77)
 
 srv6_test(test_agent_maelstrom LABEL unit SOURCES unit/test_agent_maelstrom.c LIBRARIES agent_maelstrom)
 target_include_directories(test_agent_maelstrom PRIVATE ${PROJECT_SOURCE_DIR}/agent/shell/src)

@@ -33,7 +33,7 @@ struct http {
     uint64_t next_number;
     struct http_stats stats;
     unsigned handle_count; // until all are closed
-    bool deaf;             // out of descriptors: not accepting until the next sweep
+    bool deaf;             // not accepting until the next sweep
 };
 
 // ---- requests
@@ -157,12 +157,26 @@ static struct connection *oldest(struct http *http, const struct sockaddr_storag
     return found;
 }
 
+static bool had_its_chance(const struct http *http, const struct connection *connection) {
+    return uv_now(http->sweep.loop) - connection->since_ms >= HTTP_GRACE_MS;
+}
+
+// Full of connections that may yet send their request.
+static bool is_crowded(struct http *http) {
+    unsigned count;
+    const struct connection *first = oldest(http, NULL, &count);
+    return count >= HTTP_CONNECTIONS_MAX && !had_its_chance(http, first);
+}
+
 static struct connection *make_room(struct http *http, const struct sockaddr_storage *from) {
     unsigned count, total;
     struct connection *of_address = oldest(http, from, &count);
     struct connection *of_all = oldest(http, NULL, &total);
-    if (count >= HTTP_ADDRESS_MAX || total >= HTTP_CONNECTIONS_MAX) {
-        cut(http, count >= HTTP_ADDRESS_MAX ? of_address : of_all);
+    if (count >= HTTP_ADDRESS_MAX && had_its_chance(http, of_address)) {
+        cut(http, of_address);
+        work(http);
+    } else if (total >= HTTP_CONNECTIONS_MAX) {
+        cut(http, of_all);
         work(http);
     }
     for (unsigned i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
@@ -240,21 +254,30 @@ static void watch_time(struct http *http) {
     }
 }
 
+// Those that come wait in the kernel's queue.
+static void pause_listening(struct http *http) {
+    http->deaf = true;
+    uv_poll_stop(&http->accepting);
+    uv_timer_start(&http->sweep, on_sweep, HTTP_GRACE_MS, SWEEP_MS);
+}
+
 static void on_accepting(uv_poll_t *poll, int status, int events) {
     struct http *http = poll->data;
     (void)status;
     (void)events;
     watch_time(http);
     for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
+        if (is_crowded(http)) {
+            pause_listening(http);
+            break;
+        }
         struct sockaddr_storage from;
         socklen_t size = sizeof(from);
         int fd =
             accept4(http->listener, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
-            bool later = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-            http->deaf = later;
-            if (later) {
-                uv_poll_stop(poll);
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+                pause_listening(http);
             }
             break;
         }

@@ -7,8 +7,8 @@
 //      `------------ HTTP_DEADLINE_MS for all of it ----'
 //
 // Clients are not trusted: when HTTP_CONNECTIONS_MAX of them (HTTP_ADDRESS_MAX of one address) are
-// there, the next one takes the place of the oldest. So a client that sends its request at once is
-// answered, however many others sit and wait.
+// there, the next one takes the place of the oldest, if that had HTTP_GRACE_MS for its request. So
+// a client that sends its request at once is answered, however many others sit and wait.
 //
 // Ownership: http_open returns owned and borrows the context for its life. Errors: -errno with a
 // sentence. One thread, that of the loop.
@@ -26,6 +26,7 @@
 #define HTTP_CONNECTIONS_MAX 64
 #define HTTP_ADDRESS_MAX 32
 #define HTTP_DEADLINE_MS 5000
+#define HTTP_GRACE_MS 20
 #define HTTP_REQUEST_MAX 16384 // bytes of a request's head
 
 struct http_answer {
