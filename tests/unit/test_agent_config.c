@@ -80,6 +80,12 @@ static void a_minimal_file_gets_all_defaults(void **state) {
     assert_int_equal(config.up_hold_ns, NS_PER_S);
     assert_int_equal(config.up_hold_max_ns, 60 * NS_PER_S);
     assert_int_equal(config.backend, PROBE_BACKEND_AUTO);
+    assert_int_equal(config.ecn.interval_ns, 4 * NS_PER_MS);
+    assert_int_equal(config.ecn.traffic_class, 0x6a);
+    assert_int_equal(config.ecn.threshold_percent, 50);
+    assert_int_equal(config.ecn.probes, 6);
+    assert_int_equal(config.ecn.quiet_ns, 5 * NS_PER_S);
+    assert_int_equal(config.ecn.quiet_max_ns, 300 * NS_PER_S);
     assert_int_equal(config.ping_interval_ns, 0);
     assert_string_equal(config.algorithm, ""); // the default of the plan version
     config_fini(&config);
@@ -99,6 +105,8 @@ static void every_key_is_read(void **state) {
                           "[{port: h7.0, device: a}, {port: h7.1, device: b}]}\n"
                           "probe: {interval_ms: 3, timeout_ms: 2, loss_threshold: 5, up_hold_ms: "
                           "50, up_hold_max_ms: 70, backend: epoll}\n"
+                          "ecn: {interval_ms: 0, traffic_class: 0x69, threshold_percent: 100, "
+                          "probes: 16, quiet_ms: 7, quiet_max_ms: 8}\n"
                           "algorithm: spray\n",
                           &config),
                      0);
@@ -130,6 +138,12 @@ static void every_key_is_read(void **state) {
     assert_int_equal(config.up_hold_ns, 50 * NS_PER_MS);
     assert_int_equal(config.up_hold_max_ns, 70 * NS_PER_MS);
     assert_int_equal(config.backend, PROBE_BACKEND_EPOLL);
+    assert_int_equal(config.ecn.interval_ns, 0);
+    assert_int_equal(config.ecn.traffic_class, 0x69);
+    assert_int_equal(config.ecn.threshold_percent, 100);
+    assert_int_equal(config.ecn.probes, 16);
+    assert_int_equal(config.ecn.quiet_ns, 7 * NS_PER_MS);
+    assert_int_equal(config.ecn.quiet_max_ns, 8 * NS_PER_MS);
     assert_string_equal(config.algorithm, "spray");
     config_fini(&config);
 }
@@ -232,7 +246,11 @@ static void every_wrong_value_is_told_in_one_pass_with_its_line(void **state) {
                           "  interval_ms: 60001\n"
                           "  loss_threshold: 0\n"
                           "  up_hold_ms: 90000\n"
-                          "algorithm: magic\n",
+                          "algorithm: magic\n"
+                          "ecn:\n"
+                          "  traffic_class: 0x68\n"
+                          "  probes: 1\n"
+                          "  quiet_max_ms: 4999\n",
                           &config),
                      -EINVAL);
     expect_told(3, "gossip.listen: tcp://localhost:7946 is not an address");
@@ -245,8 +263,11 @@ static void every_wrong_value_is_told_in_one_pass_with_its_line(void **state) {
     expect_told(14, "probe.interval_ms: 60001 is not within 1 to 60000");
     expect_told(15, "probe.loss_threshold: 0 is not within 1 to 100");
     expect_told(17, "algorithm: unknown magic");
+    expect_told(19, "ecn.traffic_class: no switch marks this class");
+    expect_told(20, "ecn.probes: 1 is not within 2 to 16");
+    expect_told(21, "ecn.quiet_max_ms: below quiet_ms");
     assert_non_null(strstr(told, "up_hold_max_ms: set both"));
-    assert_int_equal(count_told(), 11);
+    assert_int_equal(count_told(), 14);
 }
 
 static void errors_of_form_do_not_hide_errors_of_meaning(void **state) {

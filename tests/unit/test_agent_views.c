@@ -128,7 +128,7 @@ static json_t *row(json_t *from, const char *list, const char *key, const char *
 
 #define PART_SCHEMA                                                                                \
     "share:r realised_share:rn state:s nodes:a links:a sids:a backup_links:a packets:i bytes:i "   \
-    "cause:sn"
+    "cause:sn ecn:b"
 
 static void status_has_every_key_with_its_type(void **state) {
     (void)state;
@@ -143,7 +143,8 @@ static void status_has_every_key_with_its_type(void **state) {
     expect(json_object_get(out, "nic"),
            "driver:s ports:a encapsulated:i decapsulated:i plain_roce:i");
     expect(at(json_object_get(out, "nic"), "ports", 0), "port:s device:s rules:i encaps:i");
-    expect(json_object_get(out, "probe"), "backend:s backend_reason:sn interval_ns:i sent:i "
+    expect(json_object_get(out, "probe"), "ecn_interval_ns:i ecn_sent:i ecn_marked:i ecn_moves:i "
+                                          "backend:s backend_reason:sn interval_ns:i sent:i "
                                           "returned:i lost:i void:i late_windows:i");
     expect(json_object_get(out, "gossip"),
            "messages_sent:i sent_bytes:i records_applied:i dropped_malformed:i would_block:i "
@@ -221,7 +222,7 @@ static void links_lists_every_link_between_switches_and_no_other(void **state) {
     assert_int_equal(json_array_size(json_object_get(out, "links")), 32);
     json_array_foreach(json_object_get(out, "links"), i, one) {
         expect(one, "link:s state:s own:s capacity:r rate_bps:i rtt_ns:i probes_sent:i "
-                    "probes_lost:i down_votes:i observers:i monitored:b");
+                    "probes_lost:i down_votes:i observers:i monitored:b ecn_ppm:in");
         assert_string_equal(text_at(one, "state"), "up");
         assert_true(number_at(one, "rate_bps") == 400000000000);
         assert_true(number_at(one, "observers") >= 2);
@@ -238,8 +239,9 @@ static void why_of_a_link_shows_the_evidence_and_who_gave_orders(void **state) {
     expect(at(out, "evidence", 0), "observer:s rack:s verdict:s vote:s capacity_ppm:i "
                                    "loss_ppm:i delay_ns:i probe_count:i");
     assert_string_equal(text_at(at(out, "evidence", 0), "vote"), "counts");
-    expect(json_object_get(out, "own"),
-           "state:s probes_sent:i probes_lost:i rtt_ns:i changed_ago_ns:in held_for_ns:i");
+    expect(
+        json_object_get(out, "own"),
+        "state:s probes_sent:i probes_lost:i rtt_ns:i changed_ago_ns:in held_for_ns:i ecn_ppm:in");
     assert_string_equal(text_at(out, "state"), "down");
     assert_non_null(strstr(text_at(out, "reason"), "leaf0>spine1 is down: "));
     assert_string_equal(text_at(row(out, "evidence", "verdict", "down"), "verdict"), "down");

@@ -37,13 +37,13 @@ static void flows_show_shares_state_and_path_of_every_part(void **state) {
              "\"nodes\":[\"h0\",\"leaf0\",\"spine3\",\"leaf2\",\"h5\"],\"cause\":null},"
              "{\"share\":0.5,\"realised_share\":null,\"state\":\"backup\","
              "\"nodes\":[\"h0\",\"leaf0\",\"spine1\",\"leaf2\",\"h5\"],"
-             "\"cause\":\"leaf0>spine0\"}]},"
+             "\"cause\":\"leaf0>spine0\",\"ecn\":true}]},"
              "{\"flow\":\"h0>h1\",\"bytes\":1024,\"local\":true,\"parts\":[]},"
              "{\"flow\":\"h0>h7\",\"bytes\":1,\"local\":false,"
              "\"plain_reason\":\"h7 is not decap-ready\",\"parts\":[]}]}"),
         "FLOW      SIZE   PLAN   REAL  STATE    PATH\n"
         "h0>h5  8.0 MiB  50.0%  49.0%  primary  h0 leaf0 spine3 leaf2 h5\n"
-        "                50.0%      -  backup   h0 leaf0 spine1 leaf2 h5 (leaf0>spine0)\n"
+        "                50.0%      -  backup   h0 leaf0 spine1 leaf2 h5 (leaf0>spine0 ECN)\n"
         "h0>h1  1.0 KiB      -      -  local    within one leaf or host\n"
         "h0>h7      1 B      -      -  plain    h7 is not decap-ready\n");
 }
@@ -54,13 +54,13 @@ static void links_show_both_the_belief_and_the_own_verdict(void **state) {
         show(view_links,
              "{\"links\":[{\"link\":\"leaf0>spine0\",\"state\":\"up\",\"own\":\"good\","
              "\"capacity\":1.0,\"rate_bps\":50000000,\"rtt_ns\":12100,\"probes_sent\":900,"
-             "\"probes_lost\":1,\"down_votes\":0,\"observers\":4,\"monitored\":true},"
+             "\"probes_lost\":1,\"down_votes\":0,\"observers\":4,\"monitored\":true,\"ecn_ppm\":830000},"
              "{\"link\":\"spine0>leaf3\",\"state\":\"down\",\"own\":\"none\",\"capacity\":0.5,"
              "\"rate_bps\":50000000,\"rtt_ns\":0,\"probes_sent\":0,\"probes_lost\":0,"
-             "\"down_votes\":2,\"observers\":3,\"monitored\":false}]}"),
-        "LINK          STATE  OWN   CAPACITY     RATE      RTT  LOST/SENT  DOWN VOTES\n"
-        "leaf0>spine0  up     good    100.0%  50 Mbps  12.1 us      1/900         0/4\n"
-        "spine0>leaf3  down   none     50.0%  50 Mbps        -          -         2/3\n");
+             "\"down_votes\":2,\"observers\":3,\"monitored\":false,\"ecn_ppm\":null}]}"),
+        "LINK          STATE  OWN   CAPACITY     RATE      RTT  LOST/SENT  MARKED  DOWN VOTES\n"
+        "leaf0>spine0  up     good    100.0%  50 Mbps  12.1 us      1/900   83.0%         0/4\n"
+        "spine0>leaf3  down   none     50.0%  50 Mbps        -          -       -         2/3\n");
 }
 
 static void why_of_a_link_names_reason_evidence_and_orders(void **state) {

@@ -186,15 +186,21 @@ static bool may_move(const struct congestion *congestion, const struct congestio
     return oldest == 0 || now_ns - oldest >= CONGESTION_MOVES_SPAN_NS;
 }
 
-static void hottest_link(const struct congestion *congestion, const struct path *path,
-                         uint64_t now_ns, struct congestion_way *way) {
-    way->cause = path->links[1];
+static void find_cause(const struct congestion *congestion, struct congestion_way *way,
+                       uint64_t now_ns) {
+    way->cause = way->home.links[1];
+    way->causes = 0;
     way->cause_ppm = 0;
-    for (unsigned i = 1; i + 1U < path->link_count; i++) {
-        uint32_t ppm;
-        if (congestion_link_ppm(congestion, path->links[i], now_ns, &ppm) && ppm > way->cause_ppm) {
-            way->cause = path->links[i];
+    for (unsigned i = 1; i + 1U < way->home.link_count; i++) {
+        uint32_t ppm = 0;
+        bool known = congestion_link_ppm(congestion, way->home.links[i], now_ns, &ppm);
+        if (known && ppm > way->cause_ppm) {
+            way->cause = way->home.links[i];
+            way->causes = 0;
             way->cause_ppm = ppm;
+        }
+        if (known && ppm == way->cause_ppm) {
+            way->causes |= (uint8_t)(1U << i);
         }
     }
 }
@@ -214,7 +220,7 @@ static void move(struct congestion *congestion, struct congestion_way *way, uint
         way->hold_ns = way->hold_ns < policy->quiet_max_ns ? way->hold_ns : policy->quiet_max_ns;
         way->quiet_ns = way->hold_ns + draw(congestion, way, way->hold_ns / 2);
         way->left_at_ns = now_ns;
-        hottest_link(congestion, &way->home, now_ns, way);
+        find_cause(congestion, way, now_ns);
     } else {
         way->home_at_ns = now_ns;
     }

@@ -83,8 +83,11 @@ struct congestion_way {
     uint32_t loops[2]; // of home, of the backup
     uint32_t pair;     // first way from src to dst: has the moves of all of them
     bool away;
-    link_id cause;                       // while away: the hottest link of home when it was left
-    uint32_t cause_ppm;                  // of the probes over it that were marked then
+    // While away: the hottest link of home when it was left, the first of those that no probe tells
+    // apart; which those are, as bits in the order of home; and how many of the probes were marked.
+    link_id cause;
+    uint8_t causes;
+    uint32_t cause_ppm;
     uint64_t trial_from_ns, trial_to_ns; // 0: none
     uint64_t wait_ns, wait_until_ns;     // until the next trial, when the last one led nowhere
     uint64_t left_at_ns, home_at_ns;     // 0: never

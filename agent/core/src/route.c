@@ -70,6 +70,7 @@ static bool leaves_hot_link(struct engine *engine, const struct link_belief *vie
     part->path = way->backup;
     part->cause = way->cause;
     part->hot = true;
+    part->hot_links = way->causes;
     part->hot_ppm = way->cause_ppm;
     return true;
 }
@@ -112,6 +113,10 @@ static void format_way(const struct engine *engine, const struct path *path, cha
     }
 }
 
+static bool is_alone(uint8_t bits) {
+    return (bits & (bits - 1)) == 0;
+}
+
 // `part` as it is, or was, while it avoids the link.
 static void note_hot(struct engine *engine, const char *subject, uint32_t number,
                      const struct steer_part *part, bool leaves) {
@@ -119,8 +124,9 @@ static void note_hot(struct engine *engine, const char *subject, uint32_t number
     fabric_format_link(engine->fabric, part->cause, link);
     if (leaves) {
         engine_note(engine, NOTE_INFO, "ecn_left", subject,
-                    "part %u leaves %s: %u %% of the probes over it came back marked", number + 1,
-                    link, part->hot_ppm / 10000);
+                    "part %u leaves %s%s: %u %% of the probes over it came back marked", number + 1,
+                    link, is_alone(part->hot_links) ? "" : ", or what follows it",
+                    part->hot_ppm / 10000);
     } else {
         engine_note(engine, NOTE_INFO, "ecn_returned", subject, "part %u no longer avoids %s",
                     number + 1, link);

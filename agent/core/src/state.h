@@ -124,8 +124,9 @@ struct steer_part {
     enum part_choice choice;
     struct path path; // in use
     link_id cause;
-    bool hot;         // PART_BACKUP: the cause is hot, not down
-    uint32_t hot_ppm; // of the probes over it that were marked
+    bool hot;          // PART_BACKUP: the cause is hot, not down
+    uint8_t hot_links; // of the planned path, as bits: no probe tells these apart
+    uint32_t hot_ppm;  // of the probes over it that were marked
     uint64_t packets, bytes;
     uint16_t slot;
 };

@@ -135,6 +135,7 @@ void engine_part_at(const struct engine *engine, uint32_t flow, uint32_t part,
                                 .bytes = steered->bytes,
                                 .cause = steered->cause,
                                 .hot = steered->hot,
+                                .hot_links = steered->hot_links,
                                 .hot_ppm = steered->hot_ppm};
 }
 

@@ -19,6 +19,12 @@
 #define LOSS_THRESHOLD_DEFAULT 2
 #define UP_HOLD_DEFAULT_MS 1000
 #define UP_HOLD_MAX_DEFAULT_MS 60000
+#define ECN_INTERVAL_DEFAULT_MS 4
+#define ECN_CLASS_DEFAULT 0x6a // DSCP 26, the usual class of RoCE, and ECN-capable
+#define ECN_THRESHOLD_DEFAULT_PERCENT 50
+#define ECN_PROBES_DEFAULT 6
+#define ECN_QUIET_DEFAULT_MS 5000
+#define ECN_QUIET_MAX_DEFAULT_MS 300000
 #define MINUTE_MS 60000
 #define HOUR_MS 3600000
 
@@ -289,6 +295,39 @@ static void read_probe(const struct reading *reading) {
     }
 }
 
+static void read_ecn(const struct reading *reading) {
+    static const struct ecn_yaml absent;
+    const struct ecn_yaml *ecn = reading->file->ecn != NULL ? reading->file->ecn : &absent;
+    struct ecn_policy *policy = &reading->config->ecn;
+    uint64_t class = 0, threshold = 0, probes = 0;
+    const struct number numbers[] = {
+        {"ecn.interval_ms", ecn->interval_ms, ECN_INTERVAL_DEFAULT_MS, 0, 1000,
+         &policy->interval_ns, NS_PER_MS},
+        {"ecn.traffic_class", ecn->traffic_class, ECN_CLASS_DEFAULT, 0, 255, &class, 1},
+        {"ecn.threshold_percent", ecn->threshold_percent, ECN_THRESHOLD_DEFAULT_PERCENT, 1, 100,
+         &threshold, 1},
+        {"ecn.probes", ecn->probes, ECN_PROBES_DEFAULT, 2, 16, &probes, 1},
+        {"ecn.quiet_ms", ecn->quiet_ms, ECN_QUIET_DEFAULT_MS, 1, HOUR_MS, &policy->quiet_ns,
+         NS_PER_MS},
+        {"ecn.quiet_max_ms", ecn->quiet_max_ms, ECN_QUIET_MAX_DEFAULT_MS, 1, 24 * HOUR_MS,
+         &policy->quiet_max_ns, NS_PER_MS},
+    };
+    set_numbers(reading, numbers, sizeof(numbers) / sizeof(numbers[0]));
+    policy->traffic_class = (uint8_t) class;
+    policy->threshold_percent = (uint32_t)threshold;
+    policy->probes = (uint32_t)probes;
+    if (ecn->traffic_class != NULL && (*ecn->traffic_class & 3) != 1 &&
+        (*ecn->traffic_class & 3) != 2) {
+        complain_at(reading, "ecn.traffic_class",
+                    "no switch marks this class: its last two bits must be 2, or 1 (ECN-capable)");
+    }
+    bool given = ecn->quiet_max_ms != NULL;
+    if (policy->quiet_max_ns < policy->quiet_ns) {
+        complain_at(reading, given ? "ecn.quiet_max_ms" : "ecn.quiet_ms",
+                    given ? "below quiet_ms" : "above the default of quiet_max_ms: set both");
+    }
+}
+
 static void read_metrics(const struct reading *reading) {
     const struct metrics_yaml *metrics = reading->file->metrics;
     struct sockaddr_storage address;
@@ -332,6 +371,7 @@ static void read_config(const struct reading *reading) {
     read_gossip(reading);
     read_nic(reading);
     read_probe(reading);
+    read_ecn(reading);
     read_metrics(reading);
     if (algorithm == NULL) {
         complaints_add(reading->complaints, yaml_text_line(reading->yaml, "algorithm"),

@@ -45,12 +45,16 @@ struct probe_yaml {
 struct metrics_yaml {
     char *listen;
 };
+struct ecn_yaml {
+    uint32_t *interval_ms, *traffic_class, *threshold_percent, *probes, *quiet_ms, *quiet_max_ms;
+};
 struct config_yaml {
     char *host, *fabric, *socket, *algorithm;
     struct log_yaml *log;
     struct gossip_yaml *gossip;
     struct nic_yaml *nic;
     struct probe_yaml *probe;
+    struct ecn_yaml *ecn;
     struct metrics_yaml *metrics;
 };
 

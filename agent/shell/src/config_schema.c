@@ -89,6 +89,15 @@ static const cyaml_schema_field_t metrics_fields[] = {
     TEXT(listen, MUST, struct metrics_yaml, CONFIG_LISTEN_SIZE),
     CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t ecn_fields[] = {
+    NUMBER(interval_ms, struct ecn_yaml),
+    NUMBER(traffic_class, struct ecn_yaml),
+    NUMBER(threshold_percent, struct ecn_yaml),
+    NUMBER(probes, struct ecn_yaml),
+    NUMBER(quiet_ms, struct ecn_yaml),
+    NUMBER(quiet_max_ms, struct ecn_yaml),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t config_fields[] = {
     TEXT(host, MAY, struct config_yaml, NAME_SIZE),
     TEXT(fabric, MUST, struct config_yaml, CONFIG_PATH_SIZE),
@@ -98,6 +107,7 @@ static const cyaml_schema_field_t config_fields[] = {
     GROUP(gossip, MUST, gossip_fields),
     GROUP(nic, MUST, nic_fields),
     GROUP(probe, MAY, probe_fields),
+    GROUP(ecn, MAY, ecn_fields),
     GROUP(metrics, MAY, metrics_fields),
     CYAML_FIELD_END,
 };

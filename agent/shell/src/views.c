@@ -206,6 +206,10 @@ static json_t *status_probe(const struct agent *agent) {
     set_int(out, "lost", stats.probes_lost);
     set_int(out, "void", stats.probes_void);
     set_int(out, "late_windows", stats.late_windows);
+    set_int(out, "ecn_interval_ns", agent->config.ecn.interval_ns);
+    set_int(out, "ecn_sent", stats.ecn_probes_sent);
+    set_int(out, "ecn_marked", stats.ecn_probes_marked);
+    set_int(out, "ecn_moves", stats.moves_by_ecn);
     set_int(out, "unsent", io.send_failed);
     set_int(out, "foreign", io.foreign);
     return out;

@@ -71,11 +71,12 @@ static json_t *part_json(const struct agent *agent, uint32_t flow, uint32_t inde
     double share = planned->bytes > 0 ? (double)part->bytes / (double)planned->bytes
                                       : 1.0 / planned->part_count;
     json_t *out =
-        json_pack("{s:f, s:o, s:s, s:o, s:o, s:o, s:o}", "share", share, "realised_share",
+        json_pack("{s:f, s:o, s:s, s:o, s:o, s:o, s:o, s:b}", "share", share, "realised_share",
                   seen > 0 ? json_real((double)now.bytes / (double)seen) : json_null(), "state",
                   choice_name(now.choice), "packets", integer(now.packets), "bytes",
                   integer(now.bytes), "backup_links", cables_json(fabric, &part->backup), "cause",
-                  now.choice == PART_BACKUP ? link_name_json(fabric, now.cause) : json_null());
+                  now.choice == PART_BACKUP ? link_name_json(fabric, now.cause) : json_null(),
+                  "ecn", now.choice == PART_BACKUP && now.hot);
     path_to_json(fabric, now.path != NULL ? now.path : &(struct path){.link_count = 0}, out);
     return out;
 }
@@ -199,14 +200,38 @@ static void say(json_t *list, json_t *sentence) {
     json_array_append_new(list, sentence);
 }
 
+// "a", "a or b": the links of the planned path that may be the hot one.
+static void format_hot_links(const struct fabric *fabric, const struct path *path, uint8_t bits,
+                             char *text, size_t size) {
+    size_t used = 0;
+    text[0] = '\0';
+    for (unsigned i = 0; i < path->link_count && used < size; i++) {
+        char name[LINK_NAME_SIZE];
+        if ((bits & (1U << i)) == 0) {
+            continue;
+        }
+        fabric_format_link(fabric, path->links[i], name);
+        used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? " or " : "", name);
+    }
+}
+
 static void explain_part(const struct agent *agent, json_t *list, uint32_t flow, uint32_t index) {
     const struct fabric *fabric = engine_fabric(agent->engine);
     const struct plan_flow *planned = &engine_plan(agent->engine)->flows[flow];
     struct engine_part now;
-    char cause[LINK_NAME_SIZE];
+    char cause[PATH_LINKS_MAX * (LINK_NAME_SIZE + 4)];
     engine_part_at(agent->engine, flow, index, &now);
     if (now.choice == PART_BACKUP) {
         fabric_format_link(fabric, now.cause, cause);
+    }
+    if (now.choice == PART_BACKUP && now.hot) {
+        const struct plan_part *part =
+            &engine_plan(agent->engine)->parts[planned->first_part + index];
+        format_hot_links(fabric, &part->path, now.hot_links, cause, sizeof(cause));
+        say(list, json_sprintf("part %u of %u is on its backup path because %u %% of the probes "
+                               "over %s came back marked (ECN)",
+                               index + 1, planned->part_count, now.hot_ppm / 10000, cause));
+    } else if (now.choice == PART_BACKUP) {
         say(list, json_sprintf("part %u of %u is on its backup path because %s is down for this "
                                "host",
                                index + 1, planned->part_count, cause));

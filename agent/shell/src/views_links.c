@@ -20,13 +20,14 @@ static json_t *link_row(const struct agent *agent, link_id id) {
     const struct fabric *fabric = engine_fabric(agent->engine);
     struct engine_link link;
     engine_link_at(agent->engine, id, &link);
-    return json_pack("{s:o, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:i, s:i, s:b}", "link",
+    return json_pack("{s:o, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:i, s:i, s:b, s:o}", "link",
                      link_name_json(fabric, id), "state", link_state(&link.belief), "own",
                      probe_state_name(link.own), "capacity", link.belief.capacity_ppm / 1e6,
                      "rate_bps", integer(belief_rate_bps(fabric, &link.belief, id)), "rtt_ns",
                      integer(link.rtt_ns), "probes_sent", integer(link.sent), "probes_lost",
                      integer(link.lost), "down_votes", (int)link.belief.down_votes, "observers",
-                     (int)link.belief.observer_count, "monitored", link.monitored);
+                     (int)link.belief.observer_count, "monitored", link.monitored, "ecn_ppm",
+                     link.ecn_known ? integer(link.ecn_ppm) : json_null());
 }
 
 // ---- why
@@ -99,11 +100,12 @@ static json_t *own_json(const struct engine_link *link) {
     uint64_t now_ns = clock_now_ns();
     uint64_t changed_ns = link->changed_at_ns < now_ns ? now_ns - link->changed_at_ns : 0;
     bool held = link->own == PROBE_HELD && link->held_until_ns > now_ns;
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "state", probe_state_name(link->own),
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "state", probe_state_name(link->own),
                      "probes_sent", integer(link->sent), "probes_lost", integer(link->lost),
                      "rtt_ns", integer(link->rtt_ns), "changed_ago_ns",
                      link->changed_at_ns == 0 ? json_null() : integer(changed_ns), "held_for_ns",
-                     integer(held ? link->held_until_ns - now_ns : 0));
+                     integer(held ? link->held_until_ns - now_ns : 0), "ecn_ppm",
+                     link->ecn_known ? integer(link->ecn_ppm) : json_null());
 }
 
 static json_t *reason_up(const struct engine_link *link, const char *name, size_t orders) {

@@ -24,8 +24,9 @@ static void part_cells(struct tool_table *table, const json_t *part) {
     tool_table_cell(table, "%s", tool_json_text(part, "state", "-"));
     tool_json_join(tool_json_array(part, "nodes"), " ", path, sizeof path);
     const char *cause = tool_json_text(part, "cause", NULL);
-    tool_table_cell(table, "%s%s%s%s", path[0] != '\0' ? path : "-", cause != NULL ? " (" : "",
-                    cause != NULL ? cause : "", cause != NULL ? ")" : "");
+    const char *hot = tool_json_bool(part, "ecn", false) ? " ECN" : "";
+    tool_table_cell(table, "%s%s%s%s%s", path[0] != '\0' ? path : "-", cause != NULL ? " (" : "",
+                    cause != NULL ? cause : "", hot, cause != NULL ? ")" : "");
 }
 
 // A flow without parts is one row that says why.

@@ -28,12 +28,21 @@ static void probes_cell(struct tool_table *table, const json_t *object) {
     tool_table_cell(table, "%" PRIu64 "/%" PRIu64, tool_json_u64(object, "probes_lost", 0), sent);
 }
 
+// The share of marked probes, where own probes of the flows' class crossed the link lately.
+static void ecn_cell(struct tool_table *table, const json_t *object) {
+    char share[24];
+    uint64_t ppm = tool_json_u64(object, "ecn_ppm", UINT64_MAX);
+    tool_format_share((double)ppm / 1e6, share);
+    tool_table_cell(table, "%s", ppm != UINT64_MAX ? share : "-");
+}
+
 int view_links(const json_t *result, FILE *out) {
     static const struct tool_column columns[] = {{"LINK", false},     {"STATE", false},
                                                  {"OWN", false},      {"CAPACITY", true},
                                                  {"RATE", true},      {"RTT", true},
-                                                 {"LOST/SENT", true}, {"DOWN VOTES", true}};
-    struct tool_table *table = tool_table_open(columns, 8);
+                                                 {"LOST/SENT", true}, {"MARKED", true},
+                                                 {"DOWN VOTES", true}};
+    struct tool_table *table = tool_table_open(columns, 9);
     if (table == NULL) {
         return TOOL_FAILED;
     }
@@ -50,6 +59,7 @@ int view_links(const json_t *result, FILE *out) {
         tool_table_cell(table, "%s", rate);
         duration_cell(table, link, "rtt_ns");
         probes_cell(table, link);
+        ecn_cell(table, link);
         tool_table_cell(table, "%" PRIu64 "/%" PRIu64, tool_json_u64(link, "down_votes", 0),
                         tool_json_u64(link, "observers", 0));
     }
@@ -87,15 +97,18 @@ static void print_own(const json_t *own, FILE *out) {
     if (own == NULL) {
         return;
     }
-    char changed[24], held[24], text[256];
+    char changed[24], held[24], marked[24], text[256];
     tool_format_duration(tool_json_u64(own, "changed_ago_ns", 0), changed);
     uint64_t held_ns = tool_json_u64(own, "held_for_ns", 0);
     tool_format_duration(held_ns, held);
+    uint64_t ppm = tool_json_u64(own, "ecn_ppm", 0);
+    tool_format_share((double)ppm / 1e6, marked);
     snprintf(text, sizeof text,
-             "  This host: %s since %s, %" PRIu64 " of %" PRIu64 " probes lost%s%s",
+             "  This host: %s since %s, %" PRIu64 " of %" PRIu64 " probes lost%s%s%s%s",
              tool_json_text(own, "state", "-"), changed, tool_json_u64(own, "probes_lost", 0),
              tool_json_u64(own, "probes_sent", 0), held_ns > 0 ? ", held for another " : "",
-             held_ns > 0 ? held : "");
+             held_ns > 0 ? held : "", ppm > 0 ? ", marked (ECN) up to " : "",
+             ppm > 0 ? marked : "");
     view_sentence(out, text);
 }
 

@@ -244,6 +244,7 @@ struct engine_part {
     uint64_t packets, bytes; // by the NIC's counters, 0 when it has none
     link_id cause;           // PART_BACKUP: the link that is down for us, or hot
     bool hot;                // PART_BACKUP: because probes over `cause` were marked
+    uint8_t hot_links;       // which links of the planned path it may be, as bits in its order
     uint32_t hot_ppm;        // so many of them, when the part left
 };
 void engine_part_at(const struct engine *engine, uint32_t flow, uint32_t part,
