@@ -136,7 +136,9 @@ static void close_window(struct locate *locate, uint32_t link) {
 void locate_count_delay(struct locate *locate, uint32_t loop_index, uint64_t delay_ns) {
     const struct locate_loop *loop = &locate->loops[loop_index];
     // A loop that goes to and fro over a cable does not say in which direction it was slow.
-    if (delay_ns == 0 || loop->hairpin) {
+    // What is probed for its losses would fill the leaf's median with one loop.
+    bool asked = loop_index == locate->planned_loop || loop_index == locate->repeat_loop;
+    if (delay_ns == 0 || loop->hairpin || asked) {
         return;
     }
     struct locate_class *class = &locate->classes[loop->peers];

@@ -6,12 +6,13 @@
 
 // A switch is to blame when it takes so many single suspects to explain what it lost: half of its
 // cables, within these bounds.
-#define SPREAD_MIN 3
+#define SPREAD_MIN 2
 #define SPREAD_MAX 6
 #define SPREAD_LOSSES 64 // the latest
 
-// The first stands for "all": of what is down, now and then a probe comes back.
-const double locate_rates[LOCATE_RATES] = {0.99, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001};
+// The first stands for "all": an answer must weigh more than a loss, or what loses half would count
+// as down.
+const double locate_rates[LOCATE_RATES] = {0.999999, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001};
 
 double locate_strength(const struct locate_suspect *suspect, bool is_switch, uint32_t *rate) {
     uint32_t best = 0;

@@ -12,6 +12,7 @@ struct leaf {
     const struct fabric_adjacency *ups;
     uint32_t up_count;
     uint32_t first_port, port_count; // in maker.ports
+    uint32_t turn;                   // of the ports
 };
 
 struct maker {
@@ -42,8 +43,8 @@ static int append(const struct maker *maker, const struct walk *walk, port_id po
     return 0;
 }
 
-static port_id port_of(const struct maker *maker, const struct leaf *leaf, uint32_t turn) {
-    return maker->ports[leaf->first_port + turn % leaf->port_count];
+static port_id next_port(const struct maker *maker, struct leaf *leaf) {
+    return maker->ports[leaf->first_port + leaf->turn++ % leaf->port_count];
 }
 
 static link_id up_from_host(const struct maker *maker, port_id port) {
@@ -62,13 +63,13 @@ static int make_host_loops(const struct maker *maker) {
     return rc;
 }
 
-static int make_hairpins(const struct maker *maker, const struct leaf *leaf) {
+static int make_hairpins(const struct maker *maker, struct leaf *leaf) {
     int rc = 0;
     for (uint32_t i = 0; i < leaf->up_count && rc == 0; i++) {
         uint32_t times =
             leaf->port_count < HAIRPINS_PER_CABLE ? leaf->port_count : HAIRPINS_PER_CABLE;
         for (uint32_t k = 0; k < times && rc == 0; k++) {
-            port_id port = port_of(maker, leaf, HAIRPINS_PER_CABLE * i + k);
+            port_id port = next_port(maker, leaf);
             link_id up = up_from_host(maker, port), out = leaf->ups[i].link;
             struct walk walk = {.link_count = 4,
                                 .links = {up, out, link_opposite(out), link_opposite(up)}};
@@ -90,9 +91,9 @@ static bool are_alike(const struct leaf *a, const struct leaf *b) {
 }
 
 // Over the first's cable i up, down to the other; over its cable k up, and back.
-static int make_pair_loop(const struct maker *maker, const struct leaf *first,
-                          const struct leaf *other, const uint32_t cables[2], uint32_t round) {
-    port_id port = port_of(maker, first, round + cables[0]);
+static int make_pair_loop(const struct maker *maker, struct leaf *first, const struct leaf *other,
+                          const uint32_t cables[2], uint32_t round) {
+    port_id port = next_port(maker, first);
     link_id up = up_from_host(maker, port);
     struct walk walk = {.link_count = 6,
                         .links = {up, first->ups[cables[0]].link,
@@ -102,8 +103,8 @@ static int make_pair_loop(const struct maker *maker, const struct leaf *first,
     return append(maker, &walk, port, round);
 }
 
-static int make_pair(const struct maker *maker, const struct leaf *a, const struct leaf *b,
-                     uint32_t shift, uint32_t round) {
+static int make_pair(const struct maker *maker, struct leaf *a, struct leaf *b, uint32_t shift,
+                     uint32_t round) {
     int rc = 0;
     for (uint32_t i = 0; i < a->up_count && rc == 0 && are_alike(a, b); i++) {
         uint32_t cables[2] = {i, (i + shift) % a->up_count};
@@ -119,7 +120,7 @@ static int make_pair(const struct maker *maker, const struct leaf *a, const stru
 }
 
 // Round robin by the circle method: of an even number of places the last stays, the others turn.
-static int make_round(const struct maker *maker, const struct leaf *leaves, uint32_t count,
+static int make_round(const struct maker *maker, struct leaf *leaves, uint32_t count,
                       uint32_t round) {
     uint32_t places = count + count % 2, turn = round % (places - 1);
     uint32_t shifts = leaves[0].up_count - 1;
@@ -151,7 +152,7 @@ static int make_rounds(const struct maker *maker, uint32_t rounds) {
     for (uint32_t round = 0; round < rounds && rc == 0; round++) {
         for (uint32_t begin = 0, end; begin < maker->leaf_count && rc == 0; begin = end) {
             end = plane_end(maker, begin);
-            const struct leaf *leaves = &maker->leaves[begin];
+            struct leaf *leaves = &maker->leaves[begin];
             uint32_t count = end - begin, places = count + count % 2;
             if (count > 1 && leaves->up_count > 1 &&
                 round < (places - 1) * (leaves->up_count - 1)) {

@@ -17,10 +17,23 @@ void locate_tell(struct locate *locate, const struct locate_verdict *verdict) {
         *verdict;
 }
 
-// The score that a suspect's losses give it which another one does not explain.
-static double score_without(const struct locate *locate, uint32_t index, uint32_t other,
-                            uint32_t rate) {
+// Whether a loop crosses a suspect that is marked as guilty in its own right.
+static bool crosses_marked(const struct locate *locate, uint32_t loop) {
+    const uint32_t *crossed = locate_crossed(locate, loop);
+    for (uint32_t i = 0; i < locate->loops[loop].count; i++) {
+        if (locate->suspects[crossed[i]].mark > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The score that a suspect has from losses which neither another one nor any that is marked
+// explains.
+static double score_without(const struct locate *locate, uint32_t index, uint32_t other) {
     const struct locate_suspect *suspect = &locate->suspects[index];
+    uint32_t rate;
+    (void)locate_strength(suspect, locate_is_switch(locate, index), &rate);
     uint64_t remembered = locate->loss_count < LOCATE_LOSSES ? locate->loss_count : LOCATE_LOSSES;
     uint64_t answers =
         suspect->sent - suspect->sent_before - (suspect->lost - suspect->lost_before);
@@ -28,9 +41,33 @@ static double score_without(const struct locate *locate, uint32_t index, uint32_
     for (uint64_t n = locate->loss_count - remembered; n < locate->loss_count; n++) {
         const struct locate_loss *loss = &locate->losses[n % LOCATE_LOSSES];
         if (n >= suspect->since && loss->counted && locate_crosses(locate, loss->loop, index) &&
-            !locate_crosses(locate, loss->loop, other)) {
+            !locate_crosses(locate, loss->loop, other) && !crosses_marked(locate, loss->loop)) {
             score += locate->gain[locate->loops[loss->loop].link_count][rate];
         }
+    }
+    return score;
+}
+
+// The same without all others that are guilty whether it is guilty or not: two cut links may
+// between them explain all that a NIC lost.
+static double score_alone(struct locate *locate, uint32_t index) {
+    for (unsigned pass = 0; pass < 2; pass++) { // marks must not count while they are made
+        for (uint32_t i = 0; i < locate->live_count; i++) {
+            struct locate_suspect *suspect = &locate->suspects[locate->live[i]];
+            if (pass == 0) {
+                suspect->tally = locate->live[i] != index &&
+                                 locate_strength(suspect, locate_is_switch(locate, locate->live[i]),
+                                                 NULL) >= LOCATE_MARGIN &&
+                                 score_without(locate, locate->live[i], index) >= LOCATE_MARGIN;
+            } else {
+                suspect->mark = (uint8_t)suspect->tally;
+                suspect->tally = 0;
+            }
+        }
+    }
+    double score = score_without(locate, index, UINT32_MAX);
+    for (uint32_t i = 0; i < locate->live_count; i++) {
+        locate->suspects[locate->live[i]].mark = 0;
     }
     return score;
 }
@@ -53,9 +90,8 @@ static bool inseparable(const struct locate *locate, uint32_t a, uint32_t b, boo
 // How far a suspect is ahead of all others in nats, but for those that no loop tells from it
 // (*tied: whether there are any).
 static double lead_of(const struct locate *locate, uint32_t index, bool *tied) {
-    uint32_t rate;
     bool is_switch = locate_is_switch(locate, index);
-    double strength = locate_strength(&locate->suspects[index], is_switch, &rate);
+    double strength = locate_strength(&locate->suspects[index], is_switch, NULL);
     double lead = strength;
     for (uint32_t i = 0; i < locate->live_count; i++) {
         uint32_t other = locate->live[i];
@@ -64,7 +100,7 @@ static double lead_of(const struct locate *locate, uint32_t index, bool *tied) {
         if (other == index || gap >= lead) {
             continue;
         }
-        double alone = gap < LOCATE_MARGIN ? score_without(locate, index, other, rate) : gap;
+        double alone = gap < LOCATE_MARGIN ? score_without(locate, index, other) : gap;
         gap = alone > gap ? alone : gap;
         if (gap < LOCATE_MARGIN && inseparable(locate, index, other, true)) {
             *tied = true;
@@ -135,13 +171,21 @@ static void explain_away(struct locate *locate, uint32_t index) {
     suspect->clear = 0;
 }
 
+// What answers are weighed against to find it well again: less than was measured on few losses.
+static double rate_to_clear(const struct locate_suspect *suspect, enum locate_fault fault) {
+    double sent = (double)(suspect->sent - suspect->sent_before);
+    double lost = (double)(suspect->lost - suspect->lost_before);
+    double least = locate_rates[LOCATE_RATES - 1];
+    double rate = fault == LOCATE_DOWN ? locate_rates[0] : lost / sent / 2;
+    return rate > least ? rate : least;
+}
+
 static void name_fault(struct locate *locate, uint32_t index, enum locate_fault fault,
                        double lead) {
     struct locate_suspect *suspect = &locate->suspects[index];
-    uint32_t rate;
-    double strength = locate_strength(suspect, locate_is_switch(locate, index), &rate);
+    double strength = locate_strength(suspect, locate_is_switch(locate, index), NULL);
     suspect->fault = fault;
-    suspect->rate = locate_rates[rate];
+    suspect->rate = rate_to_clear(suspect, fault);
     suspect->lead = lead < strength - SEARCHED ? lead : strength - SEARCHED;
     struct locate_verdict verdict = describe(locate, index);
     explain_away(locate, index);
@@ -156,16 +200,18 @@ static bool judge_one(struct locate *locate, uint32_t index) {
     struct locate_suspect *suspect = &locate->suspects[index];
     bool is_switch = locate_is_switch(locate, index);
     uint32_t rate;
-    if (locate_strength(suspect, is_switch, &rate) < LOCATE_ACCEPT ||
-        (is_switch && !suspect->spread) || (rate == 0 && suspect->run < LOCATE_DOWN_RUN)) {
+    double strength = locate_strength(suspect, is_switch, &rate);
+    if (strength < LOCATE_ACCEPT || (is_switch && !suspect->spread) ||
+        (rate == 0 && suspect->run < LOCATE_DOWN_RUN)) {
         return false;
     }
     bool tied = false;
     double lead = lead_of(locate, index, &tied);
-    if (lead < LOCATE_MARGIN) {
+    if ((lead < LOCATE_MARGIN || score_alone(locate, index) < LOCATE_MARGIN) &&
+        strength < LOCATE_GIVE_UP) {
         return false;
     }
-    suspect->tied = tied;
+    suspect->tied = tied || lead < LOCATE_MARGIN;
     name_fault(locate, index, rate == 0 ? LOCATE_DOWN : LOCATE_LOSSY, lead);
     return true;
 }
@@ -219,7 +265,7 @@ void locate_judge_fault(struct locate *locate, uint32_t loop, bool lost) {
     suspect->clear = clear > 0 ? clear : 0;
     if (suspect->fault == LOCATE_LOSSY && suspect->run >= LOCATE_DOWN_RUN) {
         suspect->fault = LOCATE_DOWN;
-        suspect->rate = locate_rates[0];
+        suspect->rate = rate_to_clear(suspect, LOCATE_DOWN);
         struct locate_verdict verdict = describe(locate, index);
         locate_tell(locate, &verdict);
     }

@@ -6,6 +6,7 @@
 #include "figure_command.h"
 #include "gossip_command.h"
 #include "inputs.h"
+#include "locate_command.h"
 #include "plan_command.h"
 #include "run_command.h"
 #include "tool/tool.h"
@@ -16,6 +17,7 @@ static const char usage[] = "usage: srv6-sim COMMAND [OPTION]...\n"
                             "  run     a scenario in virtual time, with the real agents\n"
                             "  figure  the paper's figures 1b, 1c and 2a\n"
                             "  gossip  how fast an event is known to thousands of hosts\n"
+                            "  locate  how many probes it takes to find a broken link\n"
                             "\n"
                             "srv6-sim COMMAND --help says more.\n";
 
@@ -27,6 +29,7 @@ static const struct {
     {"run", run_command},
     {"figure", figure_command},
     {"gossip", gossip_command},
+    {"locate", locate_command},
 };
 
 int main(int argc, char **argv) {
