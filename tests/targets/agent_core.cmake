@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 if(TARGET agent_core)
-  foreach(unit buckets congestion monitors prober walk)
+  foreach(unit buckets congestion locate monitors prober walk)
     srv6_test(test_${unit} LABEL unit SOURCES unit/test_${unit}.c LIBRARIES agent_core)
     target_include_directories(test_${unit} PRIVATE ${PROJECT_SOURCE_DIR}/agent/core/src)
   endforeach()
+  srv6_test(prop_locate LABEL property SOURCES property/prop_locate.c LIBRARIES agent_core TIMEOUT 120)
+  target_include_directories(prop_locate PRIVATE ${PROJECT_SOURCE_DIR}/agent/core/src)
+  srv6_test(prop_congestion LABEL property SOURCES property/prop_congestion.c LIBRARIES agent_core m TIMEOUT 120)
+  target_include_directories(prop_congestion PRIVATE ${PROJECT_SOURCE_DIR}/agent/core/src)
 
 endif()
 

@@ -5,8 +5,8 @@
 #include "locate_internal.h"
 
 // A switch is to blame when it takes so many single suspects to explain what it lost: half of its
-// cables, within these bounds.
-#define SPREAD_MIN 2
+// cables to other switches, within these bounds.
+#define SPREAD_MIN 3
 #define SPREAD_MAX 6
 #define SPREAD_LOSSES 64 // the latest
 
@@ -130,6 +130,22 @@ static uint32_t explanations(struct locate *locate, const uint64_t *numbers, uin
     return picked;
 }
 
+// A cut cable is two suspects; all that enters a switch of two cables is two, too.
+static uint32_t spread_needed(const struct locate *locate, uint32_t index) {
+    const struct fabric *fabric = locate->fabric;
+    const struct fabric_node *node = &fabric->nodes[index - locate->link_count];
+    uint32_t cables = 0;
+    for (uint32_t i = 0; i < node->adjacency_count; i++) {
+        link_id link = fabric->adjacencies[node->first_adjacency + i].link;
+        cables += fabric_link_is_internal(fabric, link);
+    }
+    if (cables < SPREAD_MIN) {
+        return cables > 1 ? cables : SPREAD_MIN;
+    }
+    uint32_t half = cables / 2 > SPREAD_MIN ? cables / 2 : SPREAD_MIN;
+    return half < SPREAD_MAX ? half : SPREAD_MAX;
+}
+
 // Whether it takes many suspects to explain the switch's losses, and the switch explains them all.
 static bool is_spread(struct locate *locate, uint32_t index) {
     const struct locate_suspect *suspect = &locate->suspects[index];
@@ -143,9 +159,7 @@ static bool is_spread(struct locate *locate, uint32_t index) {
             numbers[count++] = n - 1;
         }
     }
-    uint32_t cables = locate->fabric->nodes[index - locate->link_count].adjacency_count;
-    uint32_t enough = cables / 2 < SPREAD_MIN ? SPREAD_MIN : cables / 2;
-    enough = enough < SPREAD_MAX ? enough : SPREAD_MAX;
+    uint32_t enough = spread_needed(locate, index);
     return count >= enough && explanations(locate, numbers, count, enough) >= enough;
 }
 
