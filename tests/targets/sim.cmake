@@ -11,6 +11,10 @@ if(TARGET sim)
     COMMAND ${CMAKE_CURRENT_LIST_DIR}/../unit/test_sim_run $<TARGET_FILE:srv6-sim> ${CMAKE_CURRENT_LIST_DIR}/..)
   set_tests_properties(test_sim_run PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
 
+  add_test(NAME test_sim_locate
+    COMMAND ${CMAKE_CURRENT_LIST_DIR}/../unit/test_sim_locate $<TARGET_FILE:srv6-sim> ${CMAKE_CURRENT_LIST_DIR}/..)
+  set_tests_properties(test_sim_locate PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
+
   add_test(NAME test_sim_gossip
     COMMAND ${CMAKE_CURRENT_LIST_DIR}/../unit/test_sim_gossip $<TARGET_FILE:srv6-sim>)
   set_tests_properties(test_sim_gossip PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
