@@ -128,6 +128,11 @@ static void find_problems(struct engine *engine, const struct plan_input *input)
 
 // ---- the plan
 
+bool plans_wanted(const struct engine *engine) {
+    const struct router *router = &engine->router;
+    return engine->job_count > 0 || router->plan.flow_count > 0 || router->problems.count > 0;
+}
+
 int plans_make(struct engine *engine, struct plan *plan) {
     struct router *router = &engine->router;
     struct loan loan;

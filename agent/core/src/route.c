@@ -205,7 +205,7 @@ void route(struct engine *engine) {
     if (!engine->beliefs_changed && !engine->own_verdict_changed && !engine->ways_changed) {
         return;
     }
-    if (engine->beliefs_changed) {
+    if (engine->beliefs_changed && plans_wanted(engine)) {
         int rc = steer_replan(engine);
         if (rc != 0) {
             engine_note(engine, NOTE_ALARM, "plan_failed", engine->config.host,

@@ -321,6 +321,8 @@ void plans_choose_version(struct engine *engine);
 // none that the version knows.
 const struct algorithm *plans_algorithm(const struct engine *engine, const struct job *job);
 int plans_make(struct engine *engine, struct plan *plan); // -ENOMEM
+// False while there is no job, no plan of one that went, and nothing to complain about.
+bool plans_wanted(const struct engine *engine);
 void steer_assign_buckets(struct steer *steer);
 void route_fini(struct router *router);
 void route_learn_qps(struct engine *engine, const struct engine_port_qps *event);
