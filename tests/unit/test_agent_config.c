@@ -292,6 +292,43 @@ static void errors_of_form_do_not_hide_errors_of_meaning(void **state) {
     assert_string_equal(config.fabric, "/etc/srv6/fabric.yaml");
 }
 
+static void addresses_to_listen_at_are_numeric_with_a_port(void **state) {
+    static const char *const good[] = {"127.0.0.1:9750", "[::]:1", "[fd00::1]:65535",
+                                       "0.0.0.0:9750"};
+    static const char *const bad[] = {
+        "",
+        ":9750",
+        "9750",
+        "localhost:9750",
+        "127.0.0.1",
+        "::1:9750",
+        "[::1]",
+        "[::1:9750",
+        "127.0.0.1:0",
+        "127.0.0.1:65536",
+        "[]:9750",
+        "127.0.0.1:97a",
+        "127.0.0.1:",
+        "127.0.0.1:+1",
+        "127.0.0.1: 1",
+        "[1.2.3.4]:1",
+        "127.0.0.1:99999999999999999999",
+        "tcp://127.0.0.1:9750",
+        "[fd00:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0001]:9750"};
+    struct sockaddr_storage address;
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(config_listen_parse(good[i], &address));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        memset(&address, 0x5a, sizeof(address));
+        if (config_listen_parse(bad[i], &address)) {
+            fail_msg("%s", bad[i]);
+        }
+        assert_int_equal(((const uint8_t *)&address)[0], 0x5a);
+    }
+}
+
 static void unknown_missing_and_mistyped_keys_are_all_told(void **state) {
     (void)state;
     struct config config;
@@ -391,6 +428,7 @@ int main(void) {
         cmocka_unit_test(what_only_an_eswitch_needs_is_refused_for_other_drivers),
         cmocka_unit_test(every_wrong_value_is_told_in_one_pass_with_its_line),
         cmocka_unit_test(errors_of_form_do_not_hide_errors_of_meaning),
+        cmocka_unit_test(addresses_to_listen_at_are_numeric_with_a_port),
         cmocka_unit_test(unknown_missing_and_mistyped_keys_are_all_told),
         cmocka_unit_test(a_listen_address_of_all_interfaces_needs_one_to_advertise),
         cmocka_unit_test(a_missing_file_is_an_error_with_its_name),

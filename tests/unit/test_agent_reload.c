@@ -189,6 +189,7 @@ static void what_only_a_restart_changes_is_named(void **state) {
          "driver: mlx5, traffic_classes: [1], ports: [{port: h0, device: mem0, vport: 1}]",
          "nic.traffic_classes"},
         {"interval_ms: 3", "backend: epoll", "probe.backend"},
+        {"probe:", "metrics: {listen: \"[::1]:9750\"}\nprobe:", "metrics.listen"},
     };
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         char text[1024], sentence[128];
