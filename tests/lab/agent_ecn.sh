@@ -8,6 +8,7 @@
 command -v tcpdump >/dev/null || skip "tcpdump is not installed"
 
 LOAD_BPS=6000000
+LOAD_ROUNDS=60
 STEADY_SECONDS=12
 leave_ms=()
 
@@ -151,6 +152,7 @@ unmark "leaf2>spine2"
 leaves "spine3>leaf2" h6 "h6>h4"
 unmark "spine3>leaf2"
 check "there was load all the time" load_runs
+PATIENCE=90 # they stay away for a minute
 check "when the marks end all return" eventually all_steer
 check "no flow moved more than twice" at_most_two_moves
 check "all bytes are delivered" load_ended

@@ -80,7 +80,7 @@ static void a_minimal_file_gets_all_defaults(void **state) {
     assert_int_equal(config.up_hold_ns, NS_PER_S);
     assert_int_equal(config.up_hold_max_ns, 60 * NS_PER_S);
     assert_int_equal(config.backend, PROBE_BACKEND_AUTO);
-    assert_int_equal(config.ecn.interval_ns, 4 * NS_PER_MS);
+    assert_int_equal(config.ecn.interval_ns, 3 * NS_PER_MS);
     assert_int_equal(config.ecn.traffic_class, 0x6a);
     assert_int_equal(config.ecn.threshold_percent, 50);
     assert_int_equal(config.ecn.probes, 6);

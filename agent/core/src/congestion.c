@@ -186,6 +186,14 @@ static bool may_move(const struct congestion *congestion, const struct congestio
     return oldest == 0 || now_ns - oldest >= CONGESTION_MOVES_SPAN_NS;
 }
 
+// It returns only when it could leave again at once: home may be hot as soon as flows are back.
+static bool may_return(const struct congestion *congestion, const struct congestion_way *way,
+                       uint64_t now_ns) {
+    uint64_t latest = congestion->ways[way->pair].moved_at_ns[CONGESTION_MOVES_MAX - 1];
+    uint64_t drawn_ns = way->quiet_ns - way->hold_ns; // else those that left together return so
+    return latest == 0 || now_ns - latest >= CONGESTION_MOVES_SPAN_NS + drawn_ns;
+}
+
 static void find_cause(const struct congestion *congestion, struct congestion_way *way,
                        uint64_t now_ns) {
     way->cause = way->home.links[1];
@@ -292,7 +300,7 @@ static void begin_trial(struct congestion *congestion, struct congestion_way *wa
                         uint64_t now_ns, const struct ecn_policy *policy) {
     uint64_t length = trial_length_ns(policy);
     way->trial_from_ns = from_ns;
-    way->trial_to_ns = now_ns + length + draw(congestion, way, length);
+    way->trial_to_ns = now_ns + length + draw(congestion, way, policy->interval_ns);
     congestion->trial_count++;
     for (unsigned i = 0; i < 2; i++) {
         struct congestion_loop *loop = &congestion->loops[way->loops[i]];
@@ -381,7 +389,7 @@ static bool return_quiet(struct congestion *congestion, uint64_t now_ns,
         uint64_t since;
         if (!way->away || way->trial_to_ns != 0 || now_ns - way->left_at_ns < way->quiet_ns ||
             !quiet_since(&congestion->loops[way->loops[0]], now_ns, fresh_ns, &since) ||
-            now_ns - since < way->quiet_ns || !may_move(congestion, way, now_ns)) {
+            now_ns - since < way->quiet_ns || !may_return(congestion, way, now_ns)) {
             continue;
         }
         move(congestion, way, now_ns, policy);

@@ -10,12 +10,12 @@
 //             a mark                 K probes, most of them marked and so the last; backup is cool
 //   HOME ------------------> trial ------------------------------------------------------> AWAY
 //    ^  ^--- otherwise --------'                                                             |
-//    |            home has answered without a mark for the quiet time (doubles when the      |
-//    '----------- way leaves again soon), or a trial finds the backup hot and home cool -----'
+//    |  home answers without a mark for the quiet time (doubles when the way leaves again    |
+//    '- soon), and it could leave again; or a trial finds the backup hot and home cool ------'
 //
-// In a trial both paths are probed in quick succession for a random time. Of many hosts that see
-// the same hot link those whose trials end first leave it; the others find their last probe
-// unmarked and stay. Nobody tells anybody.
+// In a trial both paths are probed in quick succession, for a time drawn from an interval. Of many
+// hosts that see the same hot link those whose trials end first leave it; the others find their
+// last probe unmarked and stay. Nobody tells anybody.
 //
 // What one port sends to another moves at most twice in any minute. Losses decide nothing here: the
 // prober's verdicts do, and the caller sends a way home whose backup is down
