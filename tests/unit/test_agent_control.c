@@ -207,6 +207,48 @@ static void a_follower_gets_each_new_event_of_its_level(void **state) {
     expect("{\"command\":\"events\"}\n", "\"kind\":\"before\"");
 }
 
+static void a_follower_goes_on_where_its_stream_was_cut(void **state) {
+    static const struct {
+        const char *before, *behind; // the number, which counts from the first event
+        int64_t from;
+        bool second, third;
+    } cases[] = {
+        {"\"life\":77,\"from\":", "", 1, true, true},
+        {"\"life\":77,\"from\":", "", 2, false, true},
+        {"\"life\":77,\"from\":", "", 3, false, false},
+        {"\"life\":77,\"from\":", "", -100, false, false},
+        {"\"life\":76,\"from\":", "", 3, true, true},
+        {"\"from\":", "", 3, true, true},
+        {"\"life\":77,\"from\":\"", "\"", 1, false, false},
+    };
+    long long first = (long long)events_end(events);
+    char second[64], third[64];
+    (void)state;
+    add_event(LOG_INFO, "one");
+    add_event(LOG_INFO, "two");
+    add_event(LOG_INFO, "three");
+    snprintf(second, sizeof(second), "\"life\":77,\"number\":%lld}", first + 1);
+    snprintf(third, sizeof(third), "\"life\":77,\"number\":%lld}", first + 2);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bool closed;
+        char request[160];
+        int fd = dial();
+        int size = snprintf(request, sizeof(request),
+                            "{\"command\":\"events\",\"arguments\":{\"follow\":true,%s%lld%s}}\n",
+                            cases[i].before, first + (long long)cases[i].from, cases[i].behind);
+        assert_int_equal(write(fd, request, (size_t)size), size);
+        assert_string_equal(hear(fd, &closed), "");
+        control_publish(control);
+        const char *said = hear(fd, &closed);
+        assert_false(closed);
+        if ((strstr(said, second) != NULL) != cases[i].second) {
+            fail_msg("case %zu: %s in %s", i, second, said);
+        }
+        assert_int_equal(strstr(said, third) != NULL, cases[i].third);
+        close(fd);
+    }
+}
+
 static void a_follower_that_does_not_read_loses_events_and_is_told(void **state) {
     (void)state;
     bool closed;
@@ -257,6 +299,7 @@ int main(void) {
         cmocka_unit_test(a_request_beyond_the_limit_is_refused),
         cmocka_unit_test(more_clients_than_the_limit_are_turned_away),
         cmocka_unit_test(a_follower_gets_each_new_event_of_its_level),
+        cmocka_unit_test(a_follower_goes_on_where_its_stream_was_cut),
         cmocka_unit_test(a_follower_that_does_not_read_loses_events_and_is_told),
         cmocka_unit_test(the_socket_is_private_and_only_a_dead_one_is_replaced),
     };

@@ -152,6 +152,19 @@ void control_publish(struct control *control) {
     }
 }
 
+// A follower whose stream was cut goes on where it was. What it knows of another agent's numbers
+// says nothing here: it gets all there is.
+static uint64_t first_wanted(const struct events *events, const json_t *arguments) {
+    const json_t *from = json_object_get(arguments, "from");
+    const json_t *life = json_object_get(arguments, "life");
+    if (!json_is_integer(from)) {
+        return events_end(events);
+    }
+    bool same = (uint64_t)json_integer_value(life) == events_life(events);
+    uint64_t number = same ? (uint64_t)json_integer_value(from) : 0;
+    return number < events_end(events) ? number : events_end(events);
+}
+
 static void answer_events(struct client *client, json_t *arguments) {
     const struct events *events = client->control->events;
     const char *level = json_string_value(json_object_get(arguments, "level"));
@@ -162,7 +175,7 @@ static void answer_events(struct client *client, json_t *arguments) {
     }
     if (json_is_true(json_object_get(arguments, "follow"))) {
         client->following = true;
-        client->next_event = events_end(events);
+        client->next_event = first_wanted(events, arguments);
         return;
     }
     json_t *list = json_array();

@@ -147,6 +147,7 @@ static void on_stop(uv_signal_t *signal, int number) {
                number == SIGINT ? "interrupted" : "asked to stop",
                agent->config.remove_on_exit ? "are removed" : "stay in the NIC");
     (void)agent_step(agent, &event, NULL);
+    control_publish(agent->control); // while the loop still turns
     gossip_zmq_flush(agent->carrier, clock_now_ns(), GOODBYE_NS);
     if (agent->config.remove_on_exit) {
         uv_sleep(FAREWELL_MS); // what is encapsulated until then must still be decapsulated

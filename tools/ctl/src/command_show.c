@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands that only look.
-#include <errno.h>
-
 #include "commands.h"
-#include "control_client/control.h"
 #include "tool/json.h"
 #include "tool/tool.h"
 
@@ -76,39 +73,8 @@ int run_trace(const struct ctl *ctl) {
     return ctl_show(ctl, "trace", json_pack("{s:s}", "flow", ctl->operands[0]), view_trace);
 }
 
-static int print_event(const struct ctl *ctl, json_t *event) {
-    if (ctl->json) {
-        return tool_print_json(event); // one document on each line
-    }
-    int rc = view_event(event, stdout);
-    json_decref(event);
-    return fflush(stdout) == 0 ? rc : TOOL_FAILED;
-}
-
-static int follow_events(const struct ctl *ctl, json_t *arguments) {
-    char path[CONTROL_PATH_SIZE];
-    struct control_problem problem;
-    struct control_exchange *exchange = NULL;
-    int rc = control_find(ctl->socket, ctl->host, path, &problem);
-    if (rc == 0) {
-        rc = control_exchange_open(path, "events", arguments, &exchange, &problem);
-    }
-    json_decref(arguments);
-    while (rc == 0) {
-        json_t *event = NULL;
-        rc = control_exchange_wait(exchange, UINT64_MAX, &event, &problem);
-        if (rc == 0 && print_event(ctl, event) != TOOL_OK) {
-            control_exchange_close(exchange);
-            return TOOL_FAILED; // the reader of our output went away
-        }
-    }
-    control_exchange_close(exchange);
-    return tool_error(CTL_NAME, problem.exit_code, NULL, "%s", problem.text);
-}
-
 int run_events(const struct ctl *ctl) {
-    json_t *arguments = json_pack("{s:b,s:s}", "follow", ctl->follow, "level",
-                                  ctl->level != NULL ? ctl->level : "info");
-    return ctl->follow ? follow_events(ctl, arguments)
+    json_t *arguments = json_pack("{s:s}", "level", ctl->level != NULL ? ctl->level : "info");
+    return ctl->follow ? ctl_follow(ctl, arguments)
                        : ctl_show(ctl, "events", arguments, view_events);
 }

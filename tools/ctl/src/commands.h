@@ -19,6 +19,10 @@ ctl_run run_fabric_check, run_fabric_export, run_fabric_import; // command_fabri
 ctl_run run_keys_generate, run_keys_line, run_keys_list;        // command_keys.c
 ctl_run run_keys_rotate, run_keys_retire;                       // command_rotate.c
 
+// Prints events as they happen until the agent is gone for good (command_follow.c). Takes
+// `arguments`.
+int ctl_follow(const struct ctl *ctl, json_t *arguments);
+
 // ---- for the commands: one request to the agent that the options name (ask.c)
 // Takes `arguments` (may be NULL). On failure the error is printed and the exit code returned.
 int ctl_ask(const struct ctl *ctl, const char *command, json_t *arguments, json_t **result);

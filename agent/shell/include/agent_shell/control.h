@@ -5,6 +5,9 @@
 //   {"command":"links","arguments":{...}}\n  ->  {"ok":true,"result":{...}}\n
 //                                                {"ok":false,"exit":7,"error":"sentence"}\n
 //
+// A follower may say "life" and "from", of the last event that it had and one more: nothing is then
+// sent twice, and of an agent that was started since, all is sent.
+//
 // Clients are not trusted to be quick or sane: requests are bounded, a client that sends nothing or
 // reads nothing is dropped after a while, a follower that does not keep up loses events (and is
 // told how many), and nothing here ever waits for one.
