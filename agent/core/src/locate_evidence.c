@@ -84,23 +84,24 @@ void locate_count_answer(struct locate *locate, uint32_t loop) {
     }
 }
 
-// The suspect, no switch, that most of the open losses cross.
-static uint32_t most_common(struct locate *locate, const uint64_t *numbers, const bool *open,
+// The suspect, no switch, that explains most of the open losses; what is likely for other reasons
+// as well comes first, or a host that probed over two cut links would be taken for a third.
+static uint32_t most_likely(struct locate *locate, const uint64_t *numbers, const bool *open,
                             uint32_t count) {
-    uint32_t best = 0, most = 0;
-    for (uint32_t pass = 0; pass < 2; pass++) { // count; then wipe
+    uint32_t best = 0;
+    double most = -1;
+    for (uint32_t pass = 0; pass < 2; pass++) { // count; then look, and wipe
         for (uint32_t i = 0; i < count; i++) {
             uint32_t loop = locate->losses[numbers[i] % LOCATE_LOSSES].loop;
             const uint32_t *crossed = locate_crossed(locate, loop);
             for (uint32_t k = 0; k < locate->loops[loop].count; k++) {
                 struct locate_suspect *suspect = &locate->suspects[crossed[k]];
-                suspect->tally = pass == 0 && open[i] ? (uint16_t)(suspect->tally + 1)
-                                 : pass == 0          ? suspect->tally
-                                                      : 0;
-                if (suspect->tally > most && !locate_is_switch(locate, crossed[k])) {
-                    most = suspect->tally;
+                double value = suspect->tally * locate_strength(suspect, false, NULL);
+                if (pass == 1 && value > most && !locate_is_switch(locate, crossed[k])) {
+                    most = value;
                     best = crossed[k];
                 }
+                suspect->tally = pass == 0 ? (uint16_t)(suspect->tally + open[i]) : 0;
             }
         }
     }
@@ -108,7 +109,7 @@ static uint32_t most_common(struct locate *locate, const uint64_t *numbers, cons
 }
 
 // How many suspects that are no switches it takes to explain nine in ten of the switch's losses,
-// taking the one that explains most first; `enough` is enough.
+// taking the likeliest first; `enough` is enough.
 static uint32_t explanations(struct locate *locate, const uint64_t *numbers, uint32_t count,
                              uint32_t enough) {
     bool open[SPREAD_LOSSES];
@@ -117,7 +118,7 @@ static uint32_t explanations(struct locate *locate, const uint64_t *numbers, uin
         open[i] = true;
     }
     while (left > count / 10 && picked < enough) {
-        uint32_t best = most_common(locate, numbers, open, count);
+        uint32_t best = most_likely(locate, numbers, open, count);
         for (uint32_t i = 0; i < count; i++) {
             uint32_t loop = locate->losses[numbers[i] % LOCATE_LOSSES].loop;
             if (open[i] && locate_crosses(locate, loop, best)) {
@@ -146,21 +147,69 @@ static uint32_t spread_needed(const struct locate *locate, uint32_t index) {
     return half < SPREAD_MAX ? half : SPREAD_MAX;
 }
 
-// Whether it takes many suspects to explain the switch's losses, and the switch explains them all.
-static bool is_spread(struct locate *locate, uint32_t index) {
-    const struct locate_suspect *suspect = &locate->suspects[index];
-    uint64_t numbers[SPREAD_LOSSES];
-    uint32_t count = 0;
+// The latest losses of a suspicion, by number.
+static uint32_t losses_over(const struct locate *locate, uint32_t index, uint64_t *numbers) {
+    uint64_t first = locate->suspects[index].since;
     uint64_t remembered = locate->loss_count < LOCATE_LOSSES ? locate->loss_count : LOCATE_LOSSES;
-    for (uint64_t n = locate->loss_count;
-         n > locate->loss_count - remembered && count < SPREAD_LOSSES; n--) {
+    uint32_t count = 0;
+    for (uint64_t n = locate->loss_count; n > locate->loss_count - remembered && n > first; n--) {
         const struct locate_loss *loss = &locate->losses[(n - 1) % LOCATE_LOSSES];
-        if (n - 1 >= suspect->since && loss->counted && locate_crosses(locate, loss->loop, index)) {
+        if (count < SPREAD_LOSSES && loss->counted && locate_crosses(locate, loss->loop, index)) {
             numbers[count++] = n - 1;
         }
     }
+    return count;
+}
+
+// The first loss that neither of two suspects explains; `count`: none.
+static uint32_t unexplained(const struct locate *locate, const uint64_t *numbers, uint32_t count,
+                            uint32_t one, uint32_t other) {
+    uint32_t i = 0;
+    while (i < count) {
+        uint32_t loop = locate->losses[numbers[i] % LOCATE_LOSSES].loop;
+        if (!locate_crosses(locate, loop, one) && !locate_crosses(locate, loop, other)) {
+            break;
+        }
+        i++;
+    }
+    return i;
+}
+
+bool locate_pair_explains(const struct locate *locate, uint32_t index) {
+    uint64_t numbers[SPREAD_LOSSES];
+    uint32_t count = losses_over(locate, index, numbers);
+    if (count == 0) {
+        return true;
+    }
+    uint32_t first_loop = locate->losses[numbers[0] % LOCATE_LOSSES].loop;
+    for (uint32_t i = 0; i < locate->loops[first_loop].count; i++) {
+        uint32_t one = locate_crossed(locate, first_loop)[i];
+        if (one == index || locate_is_switch(locate, one)) {
+            continue;
+        }
+        uint32_t next = unexplained(locate, numbers, count, one, one);
+        if (next == count) {
+            return true;
+        }
+        uint32_t loop = locate->losses[numbers[next] % LOCATE_LOSSES].loop;
+        for (uint32_t k = 0; k < locate->loops[loop].count; k++) {
+            uint32_t other = locate_crossed(locate, loop)[k];
+            if (other != index && !locate_is_switch(locate, other) &&
+                unexplained(locate, numbers, count, one, other) == count) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// Whether it takes many suspects to explain the switch's losses, and the switch explains them all.
+static bool is_spread(struct locate *locate, uint32_t index) {
+    uint64_t numbers[SPREAD_LOSSES];
+    uint32_t count = losses_over(locate, index, numbers);
     uint32_t enough = spread_needed(locate, index);
-    return count >= enough && explanations(locate, numbers, count, enough) >= enough;
+    return count >= enough && (enough < SPREAD_MIN || !locate_pair_explains(locate, index)) &&
+           explanations(locate, numbers, count, enough) >= enough;
 }
 
 void locate_count_loss(struct locate *locate, const struct locate_result *result) {

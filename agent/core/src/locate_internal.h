@@ -117,6 +117,8 @@ struct locate_suspect_name locate_name(const struct locate *locate, uint32_t sus
 // evidence: scores
 // The best score among the rates that count for the suspect, and which rate that is.
 double locate_strength(const struct locate_suspect *suspect, bool is_switch, uint32_t *rate);
+// Whether two other suspects, no switches, would explain all that a suspect lost lately.
+bool locate_pair_explains(const struct locate *locate, uint32_t suspect);
 void locate_count_answer(struct locate *locate, uint32_t loop);
 void locate_count_loss(struct locate *locate, const struct locate_result *result);
 // Takes back what the loss says of all but one suspect.

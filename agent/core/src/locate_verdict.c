@@ -207,7 +207,10 @@ static bool judge_one(struct locate *locate, uint32_t index) {
     }
     bool tied = false;
     double lead = lead_of(locate, index, &tied);
-    if ((lead < LOCATE_MARGIN || score_alone(locate, index) < LOCATE_MARGIN) &&
+    // A NIC has a loop of its own: it waits until no two links explain what it lost.
+    bool doubtful =
+        locate_name(locate, index).place == LOCATE_HOST && locate_pair_explains(locate, index);
+    if ((doubtful || lead < LOCATE_MARGIN || score_alone(locate, index) < LOCATE_MARGIN) &&
         strength < LOCATE_GIVE_UP) {
         return false;
     }
