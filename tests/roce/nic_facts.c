@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the machine says of its NICs, one JSON object a line, as nicdrv's readers tell it:
 //
-//   nic_facts qps SECONDS        looks once, so that address vectors set from then on are seen,
-//   says
-//                                "ready" on stderr, and prints the QPs that are there at the end
+//   nic_facts qps SECONDS        looks once (address vectors set from then on are seen), says
+//                                "ready" on stderr, and prints each second the QPs there are
 //   nic_facts counters NETDEV    counters that exist
 //   nic_facts preflight NETDEV   findings; exit status 1 when one failed
 #include <arpa/inet.h>
@@ -38,8 +37,12 @@ static int run_qps(const char *seconds, struct error *error) {
     rc = rc != 0 ? rc : rdma_qps_read(qps, nothing, NULL, error);
     if (rc == 0) {
         fprintf(stderr, "ready %s\n", rdma_qps_reason(qps));
-        sleep((unsigned)strtoul(seconds, NULL, 10));
+        fflush(stderr);
+    }
+    for (unsigned long left = strtoul(seconds, NULL, 10); rc == 0 && left > 0; left--) {
+        sleep(1);
         rc = rdma_qps_read(qps, print_qp, NULL, error);
+        fflush(stdout);
     }
     rdma_qps_close(qps);
     return rc;

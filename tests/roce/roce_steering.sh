@@ -143,6 +143,27 @@ qps_keep_their_spine() {
         equal "$(sort "$WORK/spine0.qps" "$WORK/spine1.qps" | uniq -d)" ""
 }
 
+# What the guest's kernel tells of its QPs while they send: nothing but what is seen on the wire.
+qps_watched() { # BUILD: begins
+    cp "$1/tests/nic_facts" "$WORK/guest0/" || return
+    order 0 "exec ./nic_facts qps 90 2>facts.ready"
+    facts_order=$ORDER
+    eventually grep -q ready "$WORK/guest0/facts.ready"
+}
+
+qps_are_known() {
+    local sport qp
+    ask 0 "pkill '^nic_facts'"
+    grep '^{' "$WORK/guest0/$facts_order.out" >"$WORK/facts" || return
+    for spine in spine0 spine1; do
+        fields $spine udp.srcport infiniband.bth.destqp
+    done | while read -r sport qp; do
+        [ -z "$qp" ] || echo "$sport $((qp))"
+    done | sort -u >"$WORK/wire"
+    equal "$(jq -r '"\(.sport) \(.peer)"' "$WORK/facts" | sort -u)" "$(cat "$WORK/wire")" &&
+        equal "$(jq -r '"\(.process) \(.destination)"' "$WORK/facts" | sort -u)" "ib_send_bw $IPV6"
+}
+
 # Congestion at the spines: whatever is ECN-capable outside gets CE.
 mark_at_spines() {
     local spine
@@ -273,6 +294,7 @@ snapshot a
 for spine in spine0 spine1; do
     capture $spine $spine leaf0 "ip6 proto 41"
 done
+check "QPs of the guest can be learnt" qps_watched "$(dirname "$BIN")"
 check "ib_send_bw: 4 QPs over IPv6" perftest 120 6 10.77.0.1 "${SEND[@]}" -q 4 -n 150
 captured
 check "the agents' flow counters equal the kernel's, spine by spine" eventually agents_agree a b
@@ -281,6 +303,7 @@ check "nothing is out of order, twice or asked for again" \
     zero a b out_of_seq_request duplicate_request rcvd_seq_err completer_retry_err
 check "no RoCE packet left plain" all_steered a b
 check "every QP keeps to one spine, and both are used" qps_keep_their_spine
+check "number, process, destination and source port of each QP are known, and as on the wire" qps_are_known
 for spine in spine0 spine1; do
     check "$spine: the outer header's DSCP and ECN are the inner's" \
         equal "$(fields $spine ipv6.tclass)" "0x0000006a,0x0000006a"
