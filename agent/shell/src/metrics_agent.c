@@ -82,16 +82,18 @@ static void tell_plan(const struct agent *agent, const struct engine_stats *stat
                                                "Plans computed."};
     static const struct metric_family moves = {
         "srv6_reroute", METRIC_COUNTER, NULL,
-        "Parts of own flows that took another path: to their backup at once, or by a new plan."};
+        "Parts of own flows that took another path: to their backup at once, by a new "
+        "plan, or away from marked links and back."};
     static const struct metric_family dropped = {
         "srv6_facts_dropped", METRIC_COUNTER, NULL,
         "Values of peers that did not decode or did not fit."};
     const struct metric_case reasons[] = {{"backup", stats->moves_to_backup},
-                                          {"plan", stats->moves_by_plan}};
+                                          {"plan", stats->moves_by_plan},
+                                          {"ecn", stats->moves_by_ecn}};
     metrics_single(text, &version, engine_plan_version(agent->engine));
     metrics_single(text, &problems, engine_problem_count(agent->engine));
     metrics_single(text, &plans, stats->plans);
-    metrics_cases(text, &moves, "reason", reasons, 2);
+    metrics_cases(text, &moves, "reason", reasons, 3);
     metrics_single(text, &dropped, stats->bad_facts);
 }
 

@@ -125,6 +125,9 @@ static void tell_prober(const struct agent *agent, struct metric_text *text) {
     static const struct metric_family probes = {
         "srv6_probes", METRIC_COUNTER, NULL,
         "Loop probes of this host by what became of them; void ones were not judged."};
+    static const struct metric_family ecn = {
+        "srv6_ecn_probes", METRIC_COUNTER, NULL,
+        "Probes in the flows' own class over paths in use, and those that came back marked."};
     static const struct metric_family late = {
         "srv6_probe_late_windows", METRIC_COUNTER, NULL,
         "Times that the prober was not scheduled in time and discarded what it saw."};
@@ -144,7 +147,10 @@ static void tell_prober(const struct agent *agent, struct metric_text *text) {
                                           {"lost", stats.probes_lost},
                                           {"void", stats.probes_void},
                                           {"unsent", io.send_failed}};
+    const struct metric_case marks[] = {{"sent", stats.ecn_probes_sent},
+                                        {"marked", stats.ecn_probes_marked}};
     metrics_cases(text, &probes, "result", results, sizeof(results) / sizeof(results[0]));
+    metrics_cases(text, &ecn, "result", marks, sizeof(marks) / sizeof(marks[0]));
     metrics_single(text, &late, stats.late_windows);
     metrics_single(text, &foreign, io.foreign);
     metric_family(text, &rtt);
