@@ -141,7 +141,9 @@ void congestion_send_home(struct congestion *congestion, uint32_t way, uint64_t 
 bool congestion_link_ppm(const struct congestion *congestion, link_id link, uint64_t now_ns,
                          uint32_t *ppm);
 
-// ---- between congestion.c and congestion_loops.c
+// ---- between congestion*.c
+// After a way has moved, or others are there: which loops are in use.
+void congestion_count_users(struct congestion *congestion);
 void loops_build(struct congestion *congestion, struct congestion_loop *loop, uint32_t index);
 bool loop_send(struct congestion *congestion, uint32_t index, uint64_t now_ns,
                const struct ecn_policy *policy);
