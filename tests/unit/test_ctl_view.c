@@ -54,7 +54,8 @@ static void links_show_both_the_belief_and_the_own_verdict(void **state) {
         show(view_links,
              "{\"links\":[{\"link\":\"leaf0>spine0\",\"state\":\"up\",\"own\":\"good\","
              "\"capacity\":1.0,\"rate_bps\":50000000,\"rtt_ns\":12100,\"probes_sent\":900,"
-             "\"probes_lost\":1,\"down_votes\":0,\"observers\":4,\"monitored\":true,\"ecn_ppm\":830000},"
+             "\"probes_lost\":1,\"down_votes\":0,\"observers\":4,\"monitored\":true,\"ecn_ppm\":"
+             "830000},"
              "{\"link\":\"spine0>leaf3\",\"state\":\"down\",\"own\":\"none\",\"capacity\":0.5,"
              "\"rate_bps\":50000000,\"rtt_ns\":0,\"probes_sent\":0,\"probes_lost\":0,"
              "\"down_votes\":2,\"observers\":3,\"monitored\":false,\"ecn_ppm\":null}]}"),
