@@ -11,7 +11,7 @@
 #define LOCATE_ACCEPT 18.0        // nats: a chance of 1.5e-8 that the background did it
 #define LOCATE_MARGIN 9.0         // nats ahead of any other suspect
 #define LOCATE_GIVE_UP 400.0      // nats after which no more is spent on telling suspects apart
-#define LOCATE_OPEN 0.7           // nats above which a suspect is worth a probe
+#define LOCATE_OPEN 1.3           // nats above which a suspect is worth a probe
 #define LOCATE_DOWN_RUN 8         // losses in a row; what loses 30 % does that once in 15,000 times
 #define LOCATE_CLEAR 14.0         // nats for well again
 #define LOCATE_CLEAR_RUN 10       // and so many answers in a row
