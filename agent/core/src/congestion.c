@@ -188,13 +188,17 @@ static bool marked_by_all(const struct tally *tally, uint32_t percent) {
     return marked;
 }
 
-static bool is_cool(const struct tally *tally, const struct ecn_policy *policy) {
+static uint32_t marked_of_all(const struct tally *tally) {
     uint32_t marked = 0;
     for (unsigned back = 0; back < CONGESTION_BACKS; back++) {
         marked += tally->marked[back];
     }
+    return marked;
+}
+
+static bool is_cool(const struct tally *tally, const struct ecn_policy *policy) {
     return tally->lost_all == 0 && 2 * tally->answered_all >= policy->probes &&
-           2 * 100 * marked < policy->threshold_percent * tally->answered_all;
+           2 * 100 * marked_of_all(tally) < policy->threshold_percent * tally->answered_all;
 }
 
 static void begin_trial(struct congestion *congestion, struct congestion_way *way, uint64_t from_ns,
@@ -249,6 +253,9 @@ static bool judge_trial(struct congestion *congestion, struct congestion_way *wa
     }
     end_trial(congestion, way, now_ns, 0);
     move(congestion, way, now_ns, policy);
+    if (way->away) { // what was decided by, not what older probes make of it
+        way->cause_ppm = (uint32_t)(UINT64_C(1000000) * marked_of_all(&here) / here.answered_all);
+    }
     return true;
 }
 

@@ -45,7 +45,7 @@ struct fleet {
     struct fabric *fabric; // the simulator's own copy
     struct agent *agents;
     uint32_t count;
-    bool *cut; // by directed link
+    bool *cut, *marks; // by directed link
     struct queue queue;
     uint64_t now_ns;
     int error;
@@ -123,6 +123,15 @@ static void program(struct fleet *fleet, uint32_t host, const struct engine_effe
     }
 }
 
+static bool is_marked(const struct fleet *fleet, const struct engine_probe *probe,
+                      const struct fleet_trip *trip) {
+    bool marked = false;
+    for (unsigned i = 0; i < trip->link_count; i++) {
+        marked = marked || fleet->marks[trip->links[i].i];
+    }
+    return marked && (probe->traffic_class & 3) != 0;
+}
+
 static void send_probes(struct fleet *fleet, uint32_t host, const struct engine_effects *effects) {
     const struct agent *agent = &fleet->agents[host];
     for (uint32_t i = 0; i < effects->probe_count; i++) {
@@ -136,7 +145,8 @@ static void send_probes(struct fleet *fleet, uint32_t host, const struct engine_
                                       .host = host,
                                       .life = agent->lives,
                                       .token = probe->token,
-                                      .sent_at_ns = fleet->now_ns});
+                                      .sent_at_ns = fleet->now_ns,
+                                      .marked = is_marked(fleet, probe, &trip)});
         }
     }
 }
@@ -212,7 +222,8 @@ static void deliver(struct fleet *fleet, struct item item) {
         event = (struct engine_event){.kind = ENGINE_PROBE_RETURNED,
                                       .probe = {.token = item.token,
                                                 .sent_at_ns = item.sent_at_ns,
-                                                .received_at_ns = item.at_ns}};
+                                                .received_at_ns = item.at_ns,
+                                                .ce = item.marked}};
     }
     fleet_event(fleet, item.host, &event, NULL);
     free(item.bytes);
@@ -357,7 +368,9 @@ struct fleet *fleet_open(const struct fabric *fabric, const struct fleet_options
     fleet->fabric = fabric_copy(fabric);
     fleet->agents = calloc(fleet->count + 1U, sizeof fleet->agents[0]);
     fleet->cut = calloc(fabric_link_count(fabric) + 1U, sizeof fleet->cut[0]);
-    bool whole = fleet->fabric != NULL && fleet->agents != NULL && fleet->cut != NULL;
+    fleet->marks = calloc(fabric_link_count(fabric) + 1U, sizeof fleet->marks[0]);
+    bool whole = fleet->fabric != NULL && fleet->agents != NULL && fleet->cut != NULL &&
+                 fleet->marks != NULL;
     if (!whole) {
         error_set(error, -ENOMEM, "out of memory");
     }
@@ -382,6 +395,7 @@ void fleet_close(struct fleet *fleet) {
     }
     queue_fini(&fleet->queue);
     free(fleet->cut);
+    free(fleet->marks);
     free(fleet->agents);
     fabric_close(fleet->fabric);
     free(fleet);
@@ -441,6 +455,9 @@ uint32_t fleet_notes(const struct fleet *fleet, uint32_t host, const char *kind)
 
 void fleet_cut(struct fleet *fleet, link_id link, bool cut) {
     fleet->cut[link.i] = cut;
+}
+void fleet_mark(struct fleet *fleet, link_id link, bool marks) {
+    fleet->marks[link.i] = marks;
 }
 bool fleet_is_cut(const struct fleet *fleet, link_id link) {
     return fleet->cut[link.i];

@@ -15,6 +15,7 @@ struct item {
     uint32_t group; // ITEM_MESSAGE: of the sender
     uint32_t life;  // ITEM_PROBE: of the agent that sent it
     uint64_t token, sent_at_ns;
+    bool marked;
     void *bytes; // owned by whoever holds the item
     size_t size;
 };

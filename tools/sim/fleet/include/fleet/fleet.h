@@ -68,6 +68,8 @@ uint32_t fleet_notes(const struct fleet *fleet, uint32_t host, const char *kind)
 // ---- what happens to links and packets
 void fleet_cut(struct fleet *fleet, link_id link, bool cut);
 bool fleet_is_cut(const struct fleet *fleet, link_id link);
+// A link that marks every ECN-capable probe (Congestion Experienced).
+void fleet_mark(struct fleet *fleet, link_id link, bool marks);
 
 enum delivery { DELIVERED, LOST_ON_CUT, LOST_ASTRAY, SENT_PLAIN };
 #define TRIP_LINKS_MAX 40
