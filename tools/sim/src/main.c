@@ -25,11 +25,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"plan", plan_command},
-    {"run", run_command},
-    {"figure", figure_command},
-    {"gossip", gossip_command},
-    {"locate", locate_command},
+    {"plan", plan_command},     {"run", run_command},       {"figure", figure_command},
+    {"gossip", gossip_command}, {"locate", locate_command},
 };
 
 int main(int argc, char **argv) {
