@@ -127,7 +127,7 @@ static void tick(struct engine *engine) {
 
 static bool same_capabilities(const struct nic_capabilities *a, const struct nic_capabilities *b) {
     return a->spray == b->spray && a->per_qp == b->per_qp && a->srh == b->srh &&
-           a->counters == b->counters && a->rules_max == b->rules_max &&
+           a->counters == b->counters && a->spares == b->spares && a->rules_max == b->rules_max &&
            a->encap_bytes_max == b->encap_bytes_max;
 }
 
