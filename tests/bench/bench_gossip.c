@@ -23,7 +23,8 @@
 #define SPREAD_WAIT_NS (2 * NS_PER_S) // who has not heard by then counts as missing
 #define QUIET_BETWEEN_NS (20 * NS_PER_MS)
 #define LOOK_NS (NS_PER_MS / 2)
-#define SETTLE_NS (500 * NS_PER_MS)
+#define SETTLE_NS                                                                                  \
+    (4000 * NS_PER_MS)         // cores choose their neighbours when newcomers have come, within 3 s
 #define IDLE_NS (2 * NS_PER_S) // what it costs to do nothing
 
 typedef int body_fn(struct bench_shared *shared, uint32_t self, int orders);

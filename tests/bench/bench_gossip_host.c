@@ -84,7 +84,6 @@ static void check_ready(struct host *host) {
     }
     if (alive == host->shared->hosts && stats.connections >= neighbours) {
         host->ready = true;
-        note_overlay(host);
         atomic_fetch_add(&host->shared->ready, 1);
     }
 }
@@ -144,6 +143,8 @@ int bench_host_gossip(struct bench_shared *shared, uint32_t self, int orders) {
         note_changes(&host);
         check_ready(&host);
     }
+    note_overlay(
+        &host); // neighbours are chosen when newcomers have come: not yet when all are known
     gossip_zmq_close(host.carrier);
     gossip_close(host.core);
     curve_signing_close(host.signing);
