@@ -46,6 +46,13 @@ int tool_print_json(json_t *document) {
     return TOOL_OK;
 }
 
+int tool_flush(const char *tool) {
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        return tool_error(tool, TOOL_FAILED, NULL, "cannot write to stdout");
+    }
+    return TOOL_OK;
+}
+
 bool tool_use_color(void) {
     const char *term = getenv("TERM");
     return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL && term != NULL &&

@@ -17,10 +17,3 @@ int figure_print_table(struct tool_table *table) {
     tool_table_close(table);
     return rc == 0 ? TOOL_OK : tool_error(SIM_NAME, TOOL_FAILED, "stdout", "%s", strerror(-rc));
 }
-
-int figure_flush(void) {
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        return tool_error(SIM_NAME, TOOL_FAILED, NULL, "cannot write to stdout");
-    }
-    return TOOL_OK;
-}

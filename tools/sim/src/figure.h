@@ -29,7 +29,6 @@ struct figure_options {
 // What they share; the reasons of failures are printed.
 int figure_plot(const struct chart *chart, const char *file);
 int figure_print_table(struct tool_table *table); // closes it
-int figure_flush(void);                           // what was printed
 
 int figure_times(const struct figure_options *options);    // 1b and 1c
 int figure_coverage(const struct figure_options *options); // 2a

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "figure_command.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,25 +29,18 @@ static const char usage[] =
     "  --help, --version\n";
 
 enum {
-    OPTION_FABRIC = 1,
+    OPTION_FABRIC = OPTION_OWN,
     OPTION_BYTES,
     OPTION_ALGORITHM,
-    OPTION_SEED,
-    OPTION_JSON,
     OPTION_SVG,
-    OPTION_HELP,
-    OPTION_VERSION,
 };
 
 static const struct option long_options[] = {
+    OPTIONS_COMMON,
     {"fabric", required_argument, NULL, OPTION_FABRIC},
     {"bytes", required_argument, NULL, OPTION_BYTES},
     {"algorithm", required_argument, NULL, OPTION_ALGORITHM},
-    {"seed", required_argument, NULL, OPTION_SEED},
-    {"json", no_argument, NULL, OPTION_JSON},
     {"svg", required_argument, NULL, OPTION_SVG},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},
     {0},
 };
 
@@ -85,7 +77,8 @@ static int take_algorithm(struct figure_options *options, const char *name) {
     return GO_ON;
 }
 
-static int take_option(struct figure_options *options, int option, char **argv) {
+static int take_option(void *context, int option) {
+    struct figure_options *options = context;
     switch (option) {
     case OPTION_FABRIC:
         options->fabric = optarg;
@@ -102,16 +95,13 @@ static int take_option(struct figure_options *options, int option, char **argv) 
     case OPTION_SVG:
         options->svg = optarg;
         return GO_ON;
-    case OPTION_HELP:
-        fputs(usage, stdout);
-        return TOOL_OK;
-    case OPTION_VERSION:
-        tool_print_version(SIM_NAME);
-        return TOOL_OK;
-    default:
-        return options_refuse(usage, option, argv);
     }
+    return GO_ON;
 }
+
+static const struct option_set option_set = {.usage = usage,
+                                             .table = long_options,
+                                             .take = take_option};
 
 // An option that the figure would not heed is a mistake.
 static int check_options(const struct figure_options *options) {
@@ -125,11 +115,9 @@ static int check_options(const struct figure_options *options) {
 
 int figure_command(int argc, char **argv) {
     struct figure_options options = {.seed = 1};
-    for (int option; (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1;) {
-        int rc = take_option(&options, option, argv);
-        if (rc != GO_ON) {
-            return rc;
-        }
+    int rc = options_read(&option_set, &options, argc, argv);
+    if (rc != GO_ON) {
+        return rc;
     }
     if (optind == argc) {
         return tool_usage_error(SIM_NAME, usage, "no figure given (there are 1b, 1c, 2a)");
@@ -138,7 +126,7 @@ int figure_command(int argc, char **argv) {
         return tool_usage_error(SIM_NAME, usage, "unexpected argument %s", argv[optind + 1]);
     }
     options.name = argv[optind];
-    int rc = check_options(&options);
+    rc = check_options(&options);
     for (size_t i = 0; rc == GO_ON && i < sizeof figures / sizeof figures[0]; i++) {
         if (strcmp(options.name, figures[i].name) == 0) {
             return figures[i].draw(&options);

@@ -43,29 +43,20 @@ static double ratio(const struct coverage *coverage, unsigned paths, unsigned pr
 static void print_json(const struct coverage *coverage, uint64_t seed) {
     struct json_writer writer = {.out = stdout};
     writer_open(&writer, '{');
-    writer_key(&writer, "figure");
-    writer_text(&writer, "2a");
-    writer_key(&writer, "seed");
-    writer_u64(&writer, seed);
-    writer_key(&writer, "trials");
-    writer_u64(&writer, TRIALS);
+    writer_put_text(&writer, "figure", "2a");
+    writer_put_u64(&writer, "seed", seed);
+    writer_put_u64(&writer, "trials", TRIALS);
     writer_key(&writer, "rows");
     writer_open(&writer, '[');
     for (unsigned i = 0; i < PATH_COUNTS * PROBABILITIES; i++) {
         unsigned n = i / PROBABILITIES, p = i % PROBABILITIES;
         writer_open(&writer, '{');
-        writer_key(&writer, "paths");
-        writer_u64(&writer, path_counts[n]);
-        writer_key(&writer, "probability");
-        writer_real(&writer, probabilities[p]);
-        writer_key(&writer, "hash_probes");
-        writer_u64(&writer, coverage->exact[n][p]);
-        writer_key(&writer, "hash_probes_drawn");
-        writer_u64(&writer, coverage->drawn[n][p]);
-        writer_key(&writer, "srv6_probes");
-        writer_u64(&writer, path_counts[n]);
-        writer_key(&writer, "ratio");
-        writer_real(&writer, ratio(coverage, n, p));
+        writer_put_u64(&writer, "paths", path_counts[n]);
+        writer_put_real(&writer, "probability", probabilities[p]);
+        writer_put_u64(&writer, "hash_probes", coverage->exact[n][p]);
+        writer_put_u64(&writer, "hash_probes_drawn", coverage->drawn[n][p]);
+        writer_put_u64(&writer, "srv6_probes", path_counts[n]);
+        writer_put_real(&writer, "ratio", ratio(coverage, n, p));
         writer_close(&writer, '}');
     }
     writer_close(&writer, ']');
@@ -96,7 +87,7 @@ static int print_table(const struct coverage *coverage, uint64_t seed) {
            "each\nprobe's path: exact, and drawn %d times (seed %" PRIu64 "). With SRv6 a probe "
            "names its path: as\nmany probes as paths, and certainty.\n",
            TRIALS, seed);
-    return code == TOOL_OK ? figure_flush() : code;
+    return code == TOOL_OK ? tool_flush(SIM_NAME) : code;
 }
 
 static int plot(const struct coverage *coverage, const char *file) {
@@ -139,7 +130,7 @@ int figure_coverage(const struct figure_options *options) {
     }
     if (options->json) {
         print_json(&coverage, options->seed);
-        return figure_flush();
+        return tool_flush(SIM_NAME);
     }
     return print_table(&coverage, options->seed);
 }

@@ -154,16 +154,11 @@ static void json_row(struct json_writer *writer, const struct times *times, unsi
                      unsigned algorithm) {
     uint64_t cct_ns = times->cct[size][algorithm].cct_ns;
     writer_open(writer, '{');
-    writer_key(writer, "bytes");
-    writer_u64(writer, times->sizes[size]);
-    writer_key(writer, "algorithm");
-    writer_text(writer, times->algorithms[algorithm]);
-    writer_key(writer, "cct_ns");
-    writer_u64(writer, cct_ns);
-    writer_key(writer, "vs_spray");
-    writer_real(writer, against(cct_ns, times->spray[size].cct_ns));
-    writer_key(writer, "vs_bound");
-    writer_real(writer, against(cct_ns, times->bound_ns[size]));
+    writer_put_u64(writer, "bytes", times->sizes[size]);
+    writer_put_text(writer, "algorithm", times->algorithms[algorithm]);
+    writer_put_u64(writer, "cct_ns", cct_ns);
+    writer_put_real(writer, "vs_spray", against(cct_ns, times->spray[size].cct_ns));
+    writer_put_real(writer, "vs_bound", against(cct_ns, times->bound_ns[size]));
     writer_close(writer, '}');
 }
 
@@ -172,10 +167,8 @@ static void json_reported(struct json_writer *writer) {
     writer_open(writer, '[');
     for (size_t i = 0; i < sizeof reported / sizeof reported[0]; i++) {
         writer_open(writer, '{');
-        writer_key(writer, "bytes");
-        writer_u64(writer, reported[i].bytes);
-        writer_key(writer, "vs_spray");
-        writer_real(writer, reported[i].vs_spray);
+        writer_put_u64(writer, "bytes", reported[i].bytes);
+        writer_put_real(writer, "vs_spray", reported[i].vs_spray);
         writer_close(writer, '}');
     }
     writer_close(writer, ']');
@@ -184,10 +177,8 @@ static void json_reported(struct json_writer *writer) {
 static int print_json(const struct times *times) {
     struct json_writer writer = {.out = stdout};
     writer_open(&writer, '{');
-    writer_key(&writer, "figure");
-    writer_text(&writer, times->options->name);
-    writer_key(&writer, "fabric");
-    writer_text(&writer, times->fabric->name);
+    writer_put_text(&writer, "figure", times->options->name);
+    writer_put_text(&writer, "fabric", times->fabric->name);
     writer_key(&writer, "rows");
     writer_open(&writer, '[');
     for (unsigned i = 0; i < times->size_count; i++) {
@@ -196,14 +187,13 @@ static int print_json(const struct times *times) {
         }
     }
     writer_close(&writer, ']');
-    writer_key(&writer, "limit_vs_spray");
-    writer_real(&writer, limit(times, times->size_count - 1));
+    writer_put_real(&writer, "limit_vs_spray", limit(times, times->size_count - 1));
     if (is_half_link(times)) {
         json_reported(&writer);
     }
     writer_close(&writer, '}');
     putchar('\n');
-    return figure_flush();
+    return tool_flush(SIM_NAME);
 }
 
 static void print_notes(const struct times *times) {
@@ -243,7 +233,7 @@ static int print_table(const struct times *times) {
     }
     int code = figure_print_table(table);
     print_notes(times);
-    return code == TOOL_OK ? figure_flush() : code;
+    return code == TOOL_OK ? tool_flush(SIM_NAME) : code;
 }
 
 // ---- plot: time as a share of spraying's

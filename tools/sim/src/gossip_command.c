@@ -2,7 +2,6 @@
 #include "gossip_command.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +38,7 @@ static const char usage[] =
     "  --help, --version\n";
 
 enum {
-    OPTION_HOSTS = 1,
+    OPTION_HOSTS = OPTION_OWN,
     OPTION_DEAD,
     OPTION_DARK_RACKS,
     OPTION_STALL,
@@ -49,13 +48,10 @@ enum {
     OPTION_NEIGHBOURS,
     OPTION_SIGNED,
     OPTION_UNSIGNED,
-    OPTION_SEED,
-    OPTION_JSON,
-    OPTION_HELP,
-    OPTION_VERSION,
 };
 
 static const struct option long_options[] = {
+    OPTIONS_COMMON,
     {"hosts", required_argument, NULL, OPTION_HOSTS},
     {"dead", required_argument, NULL, OPTION_DEAD},
     {"dark-racks", required_argument, NULL, OPTION_DARK_RACKS},
@@ -66,10 +62,6 @@ static const struct option long_options[] = {
     {"neighbours", required_argument, NULL, OPTION_NEIGHBOURS},
     {"signed", no_argument, NULL, OPTION_SIGNED},
     {"unsigned", no_argument, NULL, OPTION_UNSIGNED},
-    {"seed", required_argument, NULL, OPTION_SEED},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},
     {0},
 };
 
@@ -103,7 +95,8 @@ static int take_stall(struct options *options, const char *text) {
                : options_count(usage, "--stall", colon + 1, stall_limits, &options->stall_ms);
 }
 
-static int take_option(struct options *options, int option, char **argv) {
+static int take_option(void *context, int option) {
+    struct options *options = context;
     switch (option) {
     case OPTION_HOSTS:
         return options_count(usage, "--hosts", optarg, host_limits, &options->swarm.hosts);
@@ -138,26 +131,18 @@ static int take_option(struct options *options, int option, char **argv) {
     case OPTION_JSON:
         options->json = true;
         return GO_ON;
-    case OPTION_HELP:
-        fputs(usage, stdout);
-        return TOOL_OK;
-    case OPTION_VERSION:
-        tool_print_version(SIM_NAME);
-        return TOOL_OK;
-    default:
-        return options_refuse(usage, option, argv);
     }
+    return GO_ON;
 }
 
+static const struct option_set option_set = {.usage = usage,
+                                             .table = long_options,
+                                             .take = take_option};
+
 static int parse_options(struct options *options, int argc, char **argv) {
-    for (int option; (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1;) {
-        int rc = take_option(options, option, argv);
-        if (rc != GO_ON) {
-            return rc;
-        }
-    }
-    if (optind < argc) {
-        return tool_usage_error(SIM_NAME, usage, "unexpected argument %s", argv[optind]);
+    int rc = options_read_all(&option_set, options, argc, argv);
+    if (rc != GO_ON) {
+        return rc;
     }
     if (options->swarm.hosts == 0) {
         return tool_usage_error(SIM_NAME, usage, "--hosts N is missing");
@@ -174,22 +159,6 @@ struct report {
     uint64_t elapsed_ns, peak_bytes;
 };
 
-static int flush(void) {
-    return fflush(stdout) == 0 && !ferror(stdout)
-               ? TOOL_OK
-               : tool_error(SIM_NAME, TOOL_FAILED, NULL, "cannot write to stdout");
-}
-
-static void put_u64(struct json_writer *writer, const char *key, uint64_t value) {
-    writer_key(writer, key);
-    writer_u64(writer, value);
-}
-
-static void put_real(struct json_writer *writer, const char *key, double value) {
-    writer_key(writer, key);
-    writer_real(writer, value);
-}
-
 static void put_time(struct json_writer *writer, const char *key, uint64_t time_ns) {
     writer_key(writer, key);
     if (time_ns == NEVER_NS) {
@@ -200,11 +169,9 @@ static void put_time(struct json_writer *writer, const char *key, uint64_t time_
 }
 
 static void put_options(struct json_writer *writer, const struct options *options) {
-    put_u64(writer, "seed", options->swarm.seed);
-    writer_key(writer, "event");
-    writer_text(writer, "link-down");
-    writer_key(writer, "profile");
-    writer_text(writer, swarm_profile_name(options->profile));
+    writer_put_u64(writer, "seed", options->swarm.seed);
+    writer_put_text(writer, "event", "link-down");
+    writer_put_text(writer, "profile", swarm_profile_name(options->profile));
     writer_key(writer, "signed");
     writer_bool(writer, options->swarm.sign);
 }
@@ -212,15 +179,15 @@ static void put_options(struct json_writer *writer, const struct options *option
 static void put_model(struct json_writer *writer, const struct swarm_model *model) {
     writer_key(writer, "model");
     writer_open(writer, '{');
-    put_u64(writer, "send_ns", model->send_ns);
-    put_u64(writer, "receive_ns", model->receive_ns);
-    put_u64(writer, "verify_ns", model->verify_ns);
-    put_u64(writer, "wire_rack_ns", model->wire_rack_ns);
-    put_u64(writer, "wire_ns", model->wire_ns);
-    put_real(writer, "wake_median_ns", model->wake_median_ns);
-    put_real(writer, "wake_sigma", model->wake_sigma);
-    put_real(writer, "pause_share", model->pause_share);
-    put_u64(writer, "pause_max_ns", model->pause_max_ns);
+    writer_put_u64(writer, "send_ns", model->send_ns);
+    writer_put_u64(writer, "receive_ns", model->receive_ns);
+    writer_put_u64(writer, "verify_ns", model->verify_ns);
+    writer_put_u64(writer, "wire_rack_ns", model->wire_rack_ns);
+    writer_put_u64(writer, "wire_ns", model->wire_ns);
+    writer_put_real(writer, "wake_median_ns", model->wake_median_ns);
+    writer_put_real(writer, "wake_sigma", model->wake_sigma);
+    writer_put_real(writer, "pause_share", model->pause_share);
+    writer_put_u64(writer, "pause_max_ns", model->pause_max_ns);
     writer_close(writer, '}');
 }
 
@@ -228,22 +195,22 @@ static int print_json(const struct report *report) {
     const struct swarm_outcome *outcome = &report->outcome;
     struct json_writer writer = {.out = stdout};
     writer_open(&writer, '{');
-    put_u64(&writer, "hosts", report->options->swarm.hosts);
-    put_u64(&writer, "live", outcome->live);
+    writer_put_u64(&writer, "hosts", report->options->swarm.hosts);
+    writer_put_u64(&writer, "live", outcome->live);
     put_time(&writer, "all_know_ns", outcome->all_know_ns);
     put_time(&writer, "p50_ns", outcome->p50_ns);
     put_time(&writer, "p99_ns", outcome->p99_ns);
-    put_u64(&writer, "missing", outcome->missing);
-    put_real(&writer, "bytes_per_host", outcome->bytes_per_host);
-    put_real(&writer, "messages_per_host", outcome->messages_per_host);
+    writer_put_u64(&writer, "missing", outcome->missing);
+    writer_put_real(&writer, "bytes_per_host", outcome->bytes_per_host);
+    writer_put_real(&writer, "messages_per_host", outcome->messages_per_host);
     put_options(&writer, report->options);
     put_model(&writer, &report->model);
-    put_u64(&writer, "resident_bytes_per_host", outcome->resident_bytes);
-    put_u64(&writer, "memory_bytes", report->peak_bytes);
-    put_u64(&writer, "elapsed_ns", report->elapsed_ns);
+    writer_put_u64(&writer, "resident_bytes_per_host", outcome->resident_bytes);
+    writer_put_u64(&writer, "memory_bytes", report->peak_bytes);
+    writer_put_u64(&writer, "elapsed_ns", report->elapsed_ns);
     writer_close(&writer, '}');
     putchar('\n');
-    return flush();
+    return tool_flush(SIM_NAME);
 }
 
 static void print_time(const char *what, uint64_t time_ns) {
@@ -268,7 +235,7 @@ static int print_text(const struct report *report) {
     printf("%-28s%.0f\n", "bytes per live host", outcome->bytes_per_host);
     printf("%-28s%s per live host, %s in all\n", "memory", core, peak);
     print_time("computed in", report->elapsed_ns);
-    return flush();
+    return tool_flush(SIM_NAME);
 }
 
 // ---- the command

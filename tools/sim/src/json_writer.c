@@ -70,3 +70,18 @@ void writer_real(struct json_writer *writer, double value) {
     begin_value(writer);
     fprintf(writer->out, "%.15g", value);
 }
+
+void writer_put_u64(struct json_writer *writer, const char *key, uint64_t value) {
+    writer_key(writer, key);
+    writer_u64(writer, value);
+}
+
+void writer_put_real(struct json_writer *writer, const char *key, double value) {
+    writer_key(writer, key);
+    writer_real(writer, value);
+}
+
+void writer_put_text(struct json_writer *writer, const char *key, const char *value) {
+    writer_key(writer, key);
+    writer_text(writer, value);
+}

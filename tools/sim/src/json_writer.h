@@ -22,5 +22,9 @@ void writer_u64(struct json_writer *writer, uint64_t value);
 void writer_null(struct json_writer *writer);
 void writer_bool(struct json_writer *writer, bool value);
 void writer_real(struct json_writer *writer, double value); // finite; 15 significant digits
+// A key and its value.
+void writer_put_u64(struct json_writer *writer, const char *key, uint64_t value);
+void writer_put_real(struct json_writer *writer, const char *key, double value);
+void writer_put_text(struct json_writer *writer, const char *key, const char *value);
 
 #endif

@@ -2,7 +2,6 @@
 #include "locate_command.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,23 +34,16 @@ static const char usage[] =
     "  --help, --version\n";
 
 enum {
-    OPTION_HOSTS = 1,
+    OPTION_HOSTS = OPTION_OWN,
     OPTION_CABLES,
     OPTION_TRIALS,
-    OPTION_SEED,
-    OPTION_JSON,
-    OPTION_HELP,
-    OPTION_VERSION,
 };
 
 static const struct option long_options[] = {
+    OPTIONS_COMMON,
     {"hosts", required_argument, NULL, OPTION_HOSTS},
     {"cables", required_argument, NULL, OPTION_CABLES},
     {"trials", required_argument, NULL, OPTION_TRIALS},
-    {"seed", required_argument, NULL, OPTION_SEED},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},
     {0},
 };
 
@@ -80,7 +72,8 @@ static const char *const scheme_names[TRIAL_SCHEMES] = {"srv6-steer", "ecmp", "h
 
 // ---- options
 
-static int take_option(struct options *options, int option, char **argv) {
+static int take_option(void *context, int option) {
+    struct options *options = context;
     static const uint32_t sizes[] = {2, 4096}, cables[] = {4, 4096}, trials[] = {1, TRIALS_MAX};
     switch (option) {
     case OPTION_HOSTS:
@@ -94,29 +87,13 @@ static int take_option(struct options *options, int option, char **argv) {
     case OPTION_JSON:
         options->json = true;
         return GO_ON;
-    case OPTION_HELP:
-        fputs(usage, stdout);
-        return TOOL_OK;
-    case OPTION_VERSION:
-        tool_print_version(SIM_NAME);
-        return TOOL_OK;
-    default:
-        return options_refuse(usage, option, argv);
-    }
-}
-
-static int parse_options(struct options *options, int argc, char **argv) {
-    for (int option; (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1;) {
-        int rc = take_option(options, option, argv);
-        if (rc != GO_ON) {
-            return rc;
-        }
-    }
-    if (optind < argc) {
-        return tool_usage_error(SIM_NAME, usage, "unexpected argument %s", argv[optind]);
     }
     return GO_ON;
 }
+
+static const struct option_set option_set = {.usage = usage,
+                                             .table = long_options,
+                                             .take = take_option};
 
 // ---- trials
 
@@ -187,28 +164,16 @@ static int run_rows(struct report *report) {
 
 // ---- output
 
-static void put_u64(struct json_writer *writer, const char *key, uint64_t value) {
-    writer_key(writer, key);
-    writer_u64(writer, value);
-}
-
-static void put_real(struct json_writer *writer, const char *key, double value) {
-    writer_key(writer, key);
-    writer_real(writer, value);
-}
-
 static void put_row(struct json_writer *writer, const struct row *row, uint32_t trials) {
     writer_open(writer, '{');
-    writer_key(writer, "case");
-    writer_text(writer, world_case_name(row->which));
-    writer_key(writer, "scheme");
-    writer_text(writer, scheme_names[row->scheme]);
-    put_real(writer, "probes_per_cable", row->mean);
-    put_real(writer, "probes_per_cable_p95", row->p95);
-    put_real(writer, "located", (double)row->located / trials);
-    put_real(writer, "right", (double)row->right / trials);
-    put_u64(writer, "false_down", row->false_down);
-    put_u64(writer, "false_other", row->false_other);
+    writer_put_text(writer, "case", world_case_name(row->which));
+    writer_put_text(writer, "scheme", scheme_names[row->scheme]);
+    writer_put_real(writer, "probes_per_cable", row->mean);
+    writer_put_real(writer, "probes_per_cable_p95", row->p95);
+    writer_put_real(writer, "located", (double)row->located / trials);
+    writer_put_real(writer, "right", (double)row->right / trials);
+    writer_put_u64(writer, "false_down", row->false_down);
+    writer_put_u64(writer, "false_other", row->false_other);
     writer_close(writer, '}');
 }
 
@@ -216,12 +181,12 @@ static int print_json(const struct report *report) {
     const struct options *options = report->options;
     struct json_writer writer = {.out = stdout};
     writer_open(&writer, '{');
-    put_u64(&writer, "hosts", options->hosts);
-    put_u64(&writer, "cables", options->cables);
-    put_u64(&writer, "trials", options->trials);
-    put_u64(&writer, "seed", options->seed);
-    put_u64(&writer, "cap_per_cable", CAP_PER_CABLE);
-    put_real(&writer, "background_loss", WORLD_BACKGROUND);
+    writer_put_u64(&writer, "hosts", options->hosts);
+    writer_put_u64(&writer, "cables", options->cables);
+    writer_put_u64(&writer, "trials", options->trials);
+    writer_put_u64(&writer, "seed", options->seed);
+    writer_put_u64(&writer, "cap_per_cable", CAP_PER_CABLE);
+    writer_put_real(&writer, "background_loss", WORLD_BACKGROUND);
     writer_key(&writer, "rows");
     writer_open(&writer, '[');
     for (uint32_t i = 0; i < report->row_count; i++) {
@@ -230,7 +195,7 @@ static int print_json(const struct report *report) {
     writer_close(&writer, ']');
     writer_close(&writer, '}');
     putchar('\n');
-    return figure_flush();
+    return tool_flush(SIM_NAME);
 }
 
 static void add_cells(struct tool_table *table, const struct row *row, double trials) {
@@ -269,7 +234,7 @@ static int print_table(const struct report *report) {
            "which\ncannot tell directions apart, the cable is enough.\n",
            report->options->cables, report->options->trials,
            (unsigned long long)report->options->seed, CAP_PER_CABLE, WORLD_BACKGROUND);
-    return code == TOOL_OK ? figure_flush() : code;
+    return code == TOOL_OK ? tool_flush(SIM_NAME) : code;
 }
 
 // ---- the command
@@ -296,7 +261,7 @@ static int run_and_print(struct report *report) {
 
 int locate_command(int argc, char **argv) {
     struct options options = {.hosts = 256, .cables = 256, .trials = TRIALS_DEFAULT, .seed = 1};
-    int code = parse_options(&options, argc, argv);
+    int code = options_read_all(&option_set, &options, argc, argv);
     if (code != GO_ON) {
         return code;
     }

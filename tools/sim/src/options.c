@@ -2,8 +2,8 @@
 #include "options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,8 +46,40 @@ int options_share(const char *usage, const char *name, const char *text, double 
     return GO_ON;
 }
 
-int options_refuse(const char *usage, int option, char **argv) {
-    return tool_usage_error(SIM_NAME, usage,
-                            option == ':' ? "%s needs a value" : "unknown option %s",
-                            argv[optind - 1]);
+static int take_any(const struct option_set *set, void *options, int option, char **argv) {
+    switch (option) {
+    case OPTION_HELP:
+        fputs(set->usage, stdout);
+        if (set->usage_end != NULL) {
+            puts(set->usage_end());
+        }
+        return TOOL_OK;
+    case OPTION_VERSION:
+        tool_print_version(SIM_NAME);
+        return TOOL_OK;
+    case ':':
+    case '?':
+        return tool_usage_error(SIM_NAME, set->usage,
+                                option == ':' ? "%s needs a value" : "unknown option %s",
+                                argv[optind - 1]);
+    default:
+        return set->take(options, option);
+    }
+}
+
+int options_read(const struct option_set *set, void *options, int argc, char **argv) {
+    for (int option; (option = getopt_long(argc, argv, ":", set->table, NULL)) != -1;) {
+        int rc = take_any(set, options, option, argv);
+        if (rc != GO_ON) {
+            return rc;
+        }
+    }
+    return GO_ON;
+}
+
+int options_read_all(const struct option_set *set, void *options, int argc, char **argv) {
+    int rc = options_read(set, options, argc, argv);
+    return rc != GO_ON || optind == argc
+               ? rc
+               : tool_usage_error(SIM_NAME, set->usage, "unexpected argument %s", argv[optind]);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan_command.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,33 +35,26 @@ static const char usage[] =
     "Algorithms: ";
 
 enum {
-    OPTION_FABRIC = 1,
+    OPTION_FABRIC = OPTION_OWN,
     OPTION_JOB,
     OPTION_ALGORITHM,
     OPTION_FAIL,
     OPTION_HOST,
     OPTION_STALE,
-    OPTION_SEED,
     OPTION_EXACT,
     OPTION_SUMMARY,
-    OPTION_JSON,
-    OPTION_HELP,
-    OPTION_VERSION,
 };
 
 static const struct option long_options[] = {
+    OPTIONS_COMMON,
     {"fabric", required_argument, NULL, OPTION_FABRIC},
     {"job", required_argument, NULL, OPTION_JOB},
     {"algorithm", required_argument, NULL, OPTION_ALGORITHM},
     {"fail", required_argument, NULL, OPTION_FAIL},
     {"host", required_argument, NULL, OPTION_HOST},
     {"stale", required_argument, NULL, OPTION_STALE},
-    {"seed", required_argument, NULL, OPTION_SEED},
     {"exact", no_argument, NULL, OPTION_EXACT},
     {"summary", no_argument, NULL, OPTION_SUMMARY},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},
     {0},
 };
 
@@ -74,7 +66,8 @@ static int take_job(struct plan_options *options, const char *file) {
     return GO_ON;
 }
 
-static int take_option(struct plan_options *options, int option, char **argv) {
+static int take_option(void *context, int option) {
+    struct plan_options *options = context;
     switch (option) {
     case OPTION_FABRIC:
         options->fabric = optarg;
@@ -104,21 +97,16 @@ static int take_option(struct plan_options *options, int option, char **argv) {
     case OPTION_JSON:
         options->json = true;
         return GO_ON;
-    case OPTION_HELP:
-        printf("%s%s\n", usage, algorithm_names());
-        return TOOL_OK;
-    case OPTION_VERSION:
-        tool_print_version(SIM_NAME);
-        return TOOL_OK;
-    default:
-        return options_refuse(usage, option, argv);
     }
+    return GO_ON;
 }
 
-static int check_options(const struct plan_options *options, int argc, char **argv) {
-    if (optind < argc) {
-        return tool_usage_error(SIM_NAME, usage, "unexpected argument %s", argv[optind]);
-    }
+static const struct option_set option_set = {.usage = usage,
+                                             .usage_end = algorithm_names,
+                                             .table = long_options,
+                                             .take = take_option};
+
+static int check_options(const struct plan_options *options) {
     if (options->fabric == NULL || options->job_count == 0) {
         return tool_usage_error(SIM_NAME, usage, "%s is missing",
                                 options->fabric == NULL ? "--fabric FILE" : "--job FILE");
@@ -134,13 +122,11 @@ static int check_options(const struct plan_options *options, int argc, char **ar
 }
 
 static int parse_options(struct plan_options *options, int argc, char **argv) {
-    for (int option; (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1;) {
-        int rc = take_option(options, option, argv);
-        if (rc != GO_ON) {
-            return rc;
-        }
+    int rc = options_read_all(&option_set, options, argc, argv);
+    if (rc != GO_ON) {
+        return rc;
     }
-    return check_options(options, argc, argv);
+    return check_options(options);
 }
 
 int plan_command(int argc, char **argv) {

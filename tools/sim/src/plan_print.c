@@ -14,10 +14,8 @@ void plan_print_begin(struct plan_printer *printer) {
     }
     struct json_writer *writer = &printer->writer;
     writer_open(writer, '{');
-    writer_key(writer, "algorithm");
-    writer_text(writer, printer->algorithm);
-    writer_key(writer, "fabric");
-    writer_text(writer, printer->input->fabric->name);
+    writer_put_text(writer, "algorithm", printer->algorithm);
+    writer_put_text(writer, "fabric", printer->input->fabric->name);
     writer_key(writer, "flows");
     writer_open(writer, '[');
 }
@@ -79,8 +77,7 @@ static int json_part(struct plan_printer *printer, const struct plan_flow *flow,
     struct json_writer *writer = &printer->writer;
     const struct fabric *fabric = printer->input->fabric;
     writer_open(writer, '{');
-    writer_key(writer, "share");
-    writer_real(writer, part_share(flow, part));
+    writer_put_real(writer, "share", part_share(flow, part));
     json_nodes(writer, fabric, &part->path);
     json_links(writer, fabric, &part->path);
     int rc = json_sids(writer, fabric, flow->local, &part->path);
@@ -95,12 +92,9 @@ static int json_flow(struct plan_printer *printer, const struct plan *plan,
     fabric_format_port(printer->input->fabric, flow->src, src);
     fabric_format_port(printer->input->fabric, flow->dst, dst);
     writer_open(writer, '{');
-    writer_key(writer, "src");
-    writer_text(writer, src);
-    writer_key(writer, "dst");
-    writer_text(writer, dst);
-    writer_key(writer, "bytes");
-    writer_u64(writer, flow->bytes);
+    writer_put_text(writer, "src", src);
+    writer_put_text(writer, "dst", dst);
+    writer_put_u64(writer, "bytes", flow->bytes);
     writer_key(writer, "paths");
     writer_open(writer, '[');
     int rc = 0;
@@ -152,16 +146,6 @@ int plan_print_flows(struct plan_printer *printer, const struct plan *plan, stru
     return 0;
 }
 
-static void put_count(struct json_writer *writer, const char *key, uint64_t value) {
-    writer_key(writer, key);
-    writer_u64(writer, value);
-}
-
-static void put_real(struct json_writer *writer, const char *key, double value) {
-    writer_key(writer, key);
-    writer_real(writer, value);
-}
-
 // Without traffic between switches every plan is as good as can be.
 static double ratio(const struct plan_score *score) {
     return score->lower_bound_s > 0 ? score->max_link_load_s / score->lower_bound_s : 1;
@@ -169,33 +153,31 @@ static double ratio(const struct plan_score *score) {
 
 static void json_score(struct plan_printer *printer, const struct plan_score *score) {
     struct json_writer *writer = &printer->writer;
-    put_real(writer, "max_link_load", score->max_link_load_s);
+    writer_put_real(writer, "max_link_load", score->max_link_load_s);
     if (score->max_link.i != ID_NONE) {
         char name[LINK_NAME_SIZE];
         fabric_format_link(printer->input->fabric, score->max_link, name);
-        writer_key(writer, "max_link");
-        writer_text(writer, name);
+        writer_put_text(writer, "max_link", name);
     }
-    put_real(writer, "lower_bound", score->lower_bound_s);
-    writer_key(writer, "bound_kind");
-    writer_text(writer, score->bound_kind);
-    put_real(writer, "nic_bound", score->nic_bound_s);
-    put_real(writer, "ratio", ratio(score));
+    writer_put_real(writer, "lower_bound", score->lower_bound_s);
+    writer_put_text(writer, "bound_kind", score->bound_kind);
+    writer_put_real(writer, "nic_bound", score->nic_bound_s);
+    writer_put_real(writer, "ratio", ratio(score));
 }
 
 static void json_change(struct json_writer *writer, const struct plan_summary *summary) {
     if (summary->changed) {
-        put_count(writer, "moved_bytes", summary->churn.moved_bytes);
+        writer_put_u64(writer, "moved_bytes", summary->churn.moved_bytes);
         if (!summary->alone) {
-            put_count(writer, "least_moved_bytes", summary->least_moved_bytes);
+            writer_put_u64(writer, "least_moved_bytes", summary->least_moved_bytes);
         }
-        put_count(writer, "moved_flows", summary->churn.moved_flows);
+        writer_put_u64(writer, "moved_flows", summary->churn.moved_flows);
     }
     if (summary->stale_count > 0) {
-        put_count(writer, "stale_hosts", summary->stale_count);
+        writer_put_u64(writer, "stale_hosts", summary->stale_count);
     }
     if (summary->replan_ns > 0) {
-        put_count(writer, "replan_ns", summary->replan_ns);
+        writer_put_u64(writer, "replan_ns", summary->replan_ns);
     }
 }
 
@@ -211,14 +193,14 @@ static void json_problems(struct json_writer *writer, const struct problems *pro
 static void json_end(struct plan_printer *printer, const struct plan_summary *summary) {
     struct json_writer *writer = &printer->writer;
     writer_close(writer, ']');
-    put_count(writer, "splits", summary->score.split_count);
-    put_count(writer, "ethereal_splits", summary->ethereal_splits);
-    put_count(writer, "unreachable", printer->unreachable_count);
-    put_count(writer, "lost_bytes", summary->lost_bytes);
+    writer_put_u64(writer, "splits", summary->score.split_count);
+    writer_put_u64(writer, "ethereal_splits", summary->ethereal_splits);
+    writer_put_u64(writer, "unreachable", printer->unreachable_count);
+    writer_put_u64(writer, "lost_bytes", summary->lost_bytes);
     json_score(printer, &summary->score);
     json_change(writer, summary);
-    put_count(writer, "elapsed_ns", summary->elapsed_ns);
-    put_count(writer, "memory_bytes", summary->memory_bytes);
+    writer_put_u64(writer, "elapsed_ns", summary->elapsed_ns);
+    writer_put_u64(writer, "memory_bytes", summary->memory_bytes);
     json_problems(writer, summary->problems);
     writer_close(writer, '}');
     putchar('\n');

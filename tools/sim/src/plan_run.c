@@ -273,10 +273,7 @@ static int plan_all(struct run *run) {
     }
     judge(run);
     plan_print_end(&run->printer, &run->summary);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        return tool_error(SIM_NAME, TOOL_FAILED, NULL, "cannot write to stdout");
-    }
-    return TOOL_OK;
+    return tool_flush(SIM_NAME);
 }
 
 static int prepare(struct run *run) {

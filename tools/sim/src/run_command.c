@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run_command.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,13 +21,8 @@ static const char usage[] =
     "  --json      one JSON document\n"
     "  --help, --version\n";
 
-enum { OPTION_SEED = 1, OPTION_JSON, OPTION_HELP, OPTION_VERSION };
-
 static const struct option long_options[] = {
-    {"seed", required_argument, NULL, OPTION_SEED},
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},
+    OPTIONS_COMMON,
     {0},
 };
 
@@ -38,7 +32,8 @@ struct options {
     uint64_t seed;
 };
 
-static int take_option(struct options *options, int option, char **argv) {
+static int take_option(void *context, int option) {
+    struct options *options = context;
     switch (option) {
     case OPTION_SEED:
         options->has_seed = true;
@@ -46,23 +41,18 @@ static int take_option(struct options *options, int option, char **argv) {
     case OPTION_JSON:
         options->json = true;
         return GO_ON;
-    case OPTION_HELP:
-        fputs(usage, stdout);
-        return TOOL_OK;
-    case OPTION_VERSION:
-        tool_print_version(SIM_NAME);
-        return TOOL_OK;
-    default:
-        return options_refuse(usage, option, argv);
     }
+    return GO_ON;
 }
 
+static const struct option_set option_set = {.usage = usage,
+                                             .table = long_options,
+                                             .take = take_option};
+
 static int parse_options(struct options *options, int argc, char **argv) {
-    for (int option; (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1;) {
-        int rc = take_option(options, option, argv);
-        if (rc != GO_ON) {
-            return rc;
-        }
+    int rc = options_read(&option_set, options, argc, argv);
+    if (rc != GO_ON) {
+        return rc;
     }
     if (optind == argc) {
         return tool_usage_error(SIM_NAME, usage, "SCENARIO is missing");
@@ -91,10 +81,7 @@ static int run(const struct options *options, struct scenario *scenario) {
     if (rc != 0) {
         return tool_error(SIM_NAME, TOOL_FAILED, options->scenario, "%s", error.text);
     }
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        return tool_error(SIM_NAME, TOOL_FAILED, NULL, "cannot write to stdout");
-    }
-    return TOOL_OK;
+    return tool_flush(SIM_NAME);
 }
 
 int run_command(int argc, char **argv) {

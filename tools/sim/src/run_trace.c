@@ -82,9 +82,9 @@ static void write_job_json(struct trace *trace, const struct trace_job *job) {
     if (job->ended) {
         key_u64(writer, "end_at_ns", job->end_at_ns);
         key_u64(writer, "duration_ns", job->end_at_ns - job->begin_at_ns);
-        writer_key(writer, "ratio");
-        writer_real(writer, (double)(job->end_at_ns - job->begin_at_ns) /
-                                (double)(job->bound_ns > 0 ? job->bound_ns : 1));
+        writer_put_real(writer, "ratio",
+                        (double)(job->end_at_ns - job->begin_at_ns) /
+                            (double)(job->bound_ns > 0 ? job->bound_ns : 1));
     }
     if (job->adaptive) {
         key_u64(writer, "rounds", job->rounds);

@@ -28,6 +28,8 @@ int tool_usage_error(const char *tool, const char *usage, const char *problem, .
 void tool_print_version(const char *tool); // "srv6-ctl 0.1.0"
 // Writes one document and a newline to stdout and frees it. TOOL_OK or TOOL_FAILED (stdout broken).
 int tool_print_json(json_t *document);
+// What was printed on stdout reaches it: TOOL_OK, or TOOL_FAILED with a message.
+int tool_flush(const char *tool);
 // Escape sequences allowed: stdout is a terminal, NO_COLOR unset, TERM not dumb.
 bool tool_use_color(void);
 
