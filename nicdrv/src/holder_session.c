@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "holder_state.h"
+#include "nicdrv/diff.h"
 
 static const struct rule_set no_rules;
 
@@ -116,22 +117,9 @@ struct counter_answer {
     uint32_t count;
 };
 
-static uint32_t find_rule(const struct rule_set *set, const struct rule_match *match) {
-    uint32_t low = 0, high = set->rule_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (rule_match_compare(&set->rules[middle].match, match) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
 static void put_counter(void *context, const struct nic_counter *counter) {
     struct counter_answer *answer = context;
-    struct holder_counter one = {find_rule(answer->set, &counter->match), counter->path,
+    struct holder_counter one = {rule_set_lower_bound(answer->set, &counter->match), counter->path,
                                  counter->packets, counter->bytes};
     if (one.rule < answer->set->rule_count && answer->count < HOLDER_COUNTERS_MAX) {
         holder_put_counter(answer->writer, &one);

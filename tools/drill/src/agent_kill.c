@@ -67,26 +67,10 @@ static void judge_notice(const char *host, const json_t *record, json_t *report,
                                   (json_int_t)(tool_json_u64(event, "at_ns", 0) - begin_ns)));
 }
 
-// Flows of all other hosts, those to the dead agent's host among them, are where they were.
-static void judge_others(const char *killed, const json_t *record, json_t *deviations) {
-    const char *host;
-    json_t *agent;
-    json_object_foreach(tool_json_object(tool_json_object(record, "before"), "agents"), host,
-                        agent) {
-        size_t index;
-        const json_t *flow;
-        json_array_foreach(tool_json_array(tool_json_object(agent, "flows"), "flows"), index,
-                           flow) {
-            const char *name = tool_json_text(flow, "flow", "-");
-            const json_t *now = fleet_find_flow(tool_json_object(record, "during"), host, name);
-            json_t *paths = fleet_flow_paths(flow), *now_paths = fleet_flow_paths(now);
-            if (strcmp(host, killed) != 0 && !json_equal(paths, now_paths)) {
-                json_array_append_new(deviations, json_sprintf("flow %s did not stay", name));
-            }
-            json_decref(paths);
-            json_decref(now_paths);
-        }
-    }
+// Those to the dead agent's host are among them.
+static bool is_of_another(const void *context, const char *host, const char *name) {
+    (void)name;
+    return strcmp(host, context) != 0;
 }
 
 static uint64_t packets_of(const json_t *flow) {
@@ -136,7 +120,7 @@ static void judge_kill(const json_t *plan, const json_t *record, json_t *report,
                        json_t *deviations) {
     const char *host = tool_json_text(plan, "host", "");
     judge_notice(host, record, report, deviations);
-    judge_others(host, record, deviations);
+    fleet_judge_unmoved(record, is_of_another, host, deviations);
     judge_own(host, plan, record, report, deviations);
 }
 

@@ -210,3 +210,31 @@ const json_t *fleet_first_event(const json_t *events, const char *kind, const ch
     }
     return first;
 }
+
+static bool same_paths(const json_t *flow, const json_t *other) {
+    json_t *paths = fleet_flow_paths(flow), *other_paths = fleet_flow_paths(other);
+    bool same = json_equal(paths, other_paths) != 0;
+    json_decref(paths);
+    json_decref(other_paths);
+    return same;
+}
+
+void fleet_judge_unmoved(const json_t *record, fleet_flow_fn *stays, const void *context,
+                         json_t *deviations) {
+    const char *host;
+    json_t *agent;
+    json_object_foreach(tool_json_object(tool_json_object(record, "before"), "agents"), host,
+                        agent) {
+        size_t index;
+        const json_t *flow;
+        json_array_foreach(tool_json_array(tool_json_object(agent, "flows"), "flows"), index,
+                           flow) {
+            const char *name = tool_json_text(flow, "flow", "-");
+            const json_t *now = fleet_find_flow(tool_json_object(record, "during"), host, name);
+            if (stays(context, host, name) && !same_paths(flow, now)) {
+                json_array_append_new(deviations,
+                                      json_sprintf("flow %s moved and did not have to", name));
+            }
+        }
+    }
+}

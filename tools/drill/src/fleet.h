@@ -20,6 +20,11 @@ bool fleet_differs(const json_t *before, const json_t *now, char *sentence, size
 // The parts of a flow as "share state nodes" texts in their order; owned.
 json_t *fleet_flow_paths(const json_t *flow);
 const json_t *fleet_find_flow(const json_t *fleet, const char *host, const char *flow);
+// A deviation for every flow that `stays` names and that during the drill was not on the paths it
+// had before.
+typedef bool fleet_flow_fn(const void *context, const char *host, const char *flow);
+void fleet_judge_unmoved(const json_t *record, fleet_flow_fn *stays, const void *context,
+                         json_t *deviations);
 // The first event of a kind (and subject, unless NULL) at or after begin_ns, by time. NULL: none.
 const json_t *fleet_first_event(const json_t *events, const char *kind, const char *subject,
                                 uint64_t begin_ns);

@@ -347,44 +347,23 @@ static void judge_moved(const json_t *plan, const json_t *record, json_t *report
     json_object_set_new(report, "flows", moved);
 }
 
-static bool flow_hit(const json_t *plan, const char *name) {
+static bool flow_unaffected(const void *context, const char *host, const char *name) {
+    (void)host;
     size_t index;
     const json_t *hit;
-    json_array_foreach(tool_json_array(plan, "flows"), index, hit) {
+    json_array_foreach(tool_json_array(context, "flows"), index, hit) {
         if (strcmp(tool_json_text(hit, "flow", ""), name) == 0) {
-            return true;
+            return false;
         }
     }
-    return false;
-}
-
-static void judge_unaffected(const json_t *plan, const json_t *record, json_t *deviations) {
-    const char *host;
-    json_t *agent;
-    json_object_foreach(tool_json_object(tool_json_object(record, "before"), "agents"), host,
-                        agent) {
-        size_t index;
-        const json_t *flow;
-        json_array_foreach(tool_json_array(tool_json_object(agent, "flows"), "flows"), index,
-                           flow) {
-            const char *name = tool_json_text(flow, "flow", "-");
-            const json_t *now = fleet_find_flow(tool_json_object(record, "during"), host, name);
-            json_t *paths = fleet_flow_paths(flow), *now_paths = fleet_flow_paths(now);
-            if (!flow_hit(plan, name) && !json_equal(paths, now_paths)) {
-                json_array_append_new(deviations,
-                                      json_sprintf("flow %s moved and did not have to", name));
-            }
-            json_decref(paths);
-            json_decref(now_paths);
-        }
-    }
+    return true;
 }
 
 static void judge_cut(const json_t *plan, const json_t *record, json_t *report,
                       json_t *deviations) {
     judge_links(plan, record, report, deviations);
     judge_moved(plan, record, report, deviations);
-    judge_unaffected(plan, record, deviations);
+    fleet_judge_unmoved(record, flow_unaffected, plan, deviations);
 }
 
 const struct drill drill_link_cut = {
