@@ -30,8 +30,7 @@
 
 #define RINGS_MAX 8
 #define NEIGHBOURS_MAX (2 * RINGS_MAX)
-#define PEERS_MAX 64 // neighbours and those that linger
-#define SEEDS_MAX 64
+#define PEERS_MAX 64  // neighbours and those that linger
 #define VOTERS_MAX 64 // kept per member; a quorum needs 3
 #define QUORUM 3
 #define PUSH_BATCH_BYTES 16384
@@ -214,6 +213,7 @@ struct gossip {
     struct gossip_config config; // defaults filled in; seeds copied below
     char (*seeds)[GOSSIP_ADDRESS_SIZE];
     uint32_t seed_count, next_seed;
+    bool seeds_awaited, joined_alone;
     uint32_t contacts; // how often we tried one
     struct rng rng;
     uint64_t hash_seed, now_ns;
@@ -572,6 +572,7 @@ void repair_send_digest(struct gossip *gossip, const char *address);
 void repair_send_digest_in(struct gossip *gossip, uint32_t version, const char *address);
 void repair_random(struct gossip *gossip);
 void repair_behind(struct gossip *gossip);
+int seeds_init(struct gossip *gossip, const struct gossip_config *config, struct error *error);
 void repair_contact(struct gossip *gossip); // seeds, and the dead: partitions heal by themselves
 uint64_t repair_contact_interval_ns(const struct gossip *gossip);
 void repair_want(struct gossip *gossip, struct origin *origin, const char *address);

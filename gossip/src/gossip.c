@@ -36,10 +36,6 @@ static int check_config(const struct gossip_config *config, struct error *error)
         return error_set(error, -EINVAL, "gossip: %u neighbours; at most %d", config->neighbours,
                          NEIGHBOURS_MAX);
     }
-    if (config->seed_count > SEEDS_MAX) {
-        return error_set(error, -EINVAL, "gossip: %u seeds; at most %d", config->seed_count,
-                         SEEDS_MAX);
-    }
     if (config->last_incarnation >= INCARNATION_MAX - 1) {
         return error_set(error, -EINVAL, "gossip: %s: incarnation %u cannot be outbid",
                          config->name, config->last_incarnation);
@@ -48,11 +44,6 @@ static int check_config(const struct gossip_config *config, struct error *error)
                                       config->protocol_max >= GOSSIP_PROTOCOL_MIN + PROTOCOLS)) {
         return error_set(error, -EINVAL, "gossip: %s: protocol version %u is not known",
                          config->name, config->protocol_max);
-    }
-    for (uint32_t i = 0; i < config->seed_count; i++) {
-        if (!is_text(config->seeds[i], GOSSIP_ADDRESS_SIZE, false)) {
-            return error_set(error, -EINVAL, "gossip: seed %u: address is empty or too long", i);
-        }
     }
     return 0;
 }
@@ -70,20 +61,6 @@ static void fill_defaults(struct gossip_config *config) {
     config->forget_ns = or_default(config->forget_ns, FORGET_NS);
 }
 
-static int copy_seeds(struct gossip *gossip, const struct gossip_config *config) {
-    gossip->seeds = calloc(config->seed_count + (size_t)1, sizeof *gossip->seeds);
-    if (gossip->seeds == NULL) {
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < config->seed_count; i++) {
-        if (strcmp(config->seeds[i], config->address) != 0) { // not ourselves
-            char *seed = gossip->seeds[gossip->seed_count++];
-            memcpy(seed, config->seeds[i], strlen(config->seeds[i]));
-        }
-    }
-    return 0;
-}
-
 static void start_timers(struct gossip *gossip) {
     const struct gossip_config *config = &gossip->config;
     // Members that started together do not ping together. All are pinged within an interval.
@@ -93,7 +70,7 @@ static void start_timers(struct gossip *gossip) {
     gossip->contact_at_ns = gossip->now_ns;
     gossip->tell_at_ns = gossip->retry_at_ns = gossip->ask_at_ns = NEVER_NS;
     gossip->recheck_at_ns = NEVER_NS;
-    gossip->next_seed = (uint32_t)rng_below(&gossip->rng, SEEDS_MAX);
+    gossip->next_seed = (uint32_t)rng_below(&gossip->rng, GOSSIP_SEEDS_MAX);
     gossip->trusted_from_ns = gossip->now_ns;
     gossip->serve_at_ns = gossip->now_ns;
     gossip->serve_tokens = SERVE_BURST;
@@ -121,10 +98,12 @@ int gossip_open(const struct gossip_config *config, uint64_t now_ns, struct goss
     rng_init(&gossip->rng, config->seed);
     gossip->hash_seed = rng_next(&gossip->rng);
     mp_write_growing(&gossip->batch);
-    if (store_init(gossip) != 0 || copy_seeds(gossip, config) != 0 || base_open(gossip) != 0 ||
-        own_init(gossip) != 0) {
+    int rc = store_init(gossip) != 0 || base_open(gossip) != 0 || own_init(gossip) != 0
+                 ? error_set(error, -ENOMEM, "gossip: out of memory")
+                 : seeds_init(gossip, config, error);
+    if (rc != 0) {
         gossip_close(gossip);
-        return error_set(error, -ENOMEM, "gossip: out of memory");
+        return rc;
     }
     start_timers(gossip);
     *out = gossip;

@@ -188,7 +188,3 @@ void gossip_stats(const struct gossip *gossip, struct gossip_stats *out) {
 uint32_t gossip_protocol_version(const struct gossip *gossip) {
     return members_version(gossip);
 }
-
-bool gossip_joined(const struct gossip *gossip) {
-    return gossip->phase != OWN_LISTENING && (gossip->answered || gossip->seed_count == 0);
-}

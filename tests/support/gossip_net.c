@@ -283,7 +283,7 @@ static void start(struct gossip_net *net, uint32_t host, uint32_t name_of,
     struct error error;
     assert(started->core == NULL);
     config.seeds = seeds;
-    config.seed_count = 3;
+    config.seed_count = config.seeds_awaited ? 0 : 3;
     memcpy(config.name, net->hosts[name_of].name, sizeof config.name);
     memcpy(config.address, started->address, sizeof config.address);
     memcpy(config.rack, started->rack, sizeof config.rack);

@@ -67,7 +67,7 @@ struct gossip_net {
 
 void net_init(struct gossip_net *net, uint32_t hosts, uint64_t seed);
 void net_fini(struct gossip_net *net);
-// Hosts 0..2 are everybody's seeds.
+// Hosts 0..2 are everybody's seeds, unless settings.seeds_awaited.
 void net_start(struct gossip_net *net, uint32_t host);
 // With the incarnation that its last life left on disk.
 void net_start_from_disk(struct gossip_net *net, uint32_t host);

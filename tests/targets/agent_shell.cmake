@@ -73,3 +73,12 @@ if(TARGET srv6-agent)
     COMMAND ${CMAKE_CURRENT_LIST_DIR}/../unit/test_maelstrom $<TARGET_FILE:srv6-agent> ${CMAKE_CURRENT_LIST_DIR}/..)
   set_tests_properties(test_maelstrom PROPERTIES LABELS property TIMEOUT 120 SKIP_RETURN_CODE 77)
 endif()
+
+# The Kubernetes API.
+if(TARGET agent_kube)
+  add_executable(kube_watcher support/kube_watcher.c)
+  set_target_properties(kube_watcher PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_link_libraries(kube_watcher PRIVATE srv6_options agent_kube)
+  add_test(NAME test_kube COMMAND ${CMAKE_CURRENT_LIST_DIR}/../unit/test_kube $<TARGET_FILE:kube_watcher>)
+  set_tests_properties(test_kube PROPERTIES LABELS unit TIMEOUT 180 SKIP_RETURN_CODE 77)
+endif()

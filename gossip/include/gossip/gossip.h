@@ -63,6 +63,7 @@
 #define GOSSIP_MEMBERS_MAX 65536
 #define GOSSIP_ORIGIN_RECORDS_MAX 8192
 #define GOSSIP_NEIGHBOURS 8
+#define GOSSIP_SEEDS_MAX 64
 
 // Tables of ARCHITECTURE.md, "Facts that agents share". The core does not look into values except
 // GOSSIP_TABLE_CORE.
@@ -105,6 +106,7 @@ struct gossip_config {
     const struct gossip *base;
     const char *const *seeds; // addresses; borrowed during open
     uint32_t seed_count;
+    bool seeds_awaited; // more will come by gossip_set_seeds: until then no host counts as alone
 };
 
 struct gossip;
@@ -125,6 +127,11 @@ void gossip_receive(struct gossip *gossip, uint64_t now_ns, const char *sender, 
 // the own state is signed anew where the own key changed.
 void gossip_set_signing(struct gossip *gossip, uint64_t now_ns,
                         const struct gossip_signing *signing);
+// Where members may be found, in the place of the seeds so far: for whoever looks them up again and
+// again. The own address among them is left out. A host that had joined stays so. -EINVAL (an
+// address), -ENOMEM: nothing changes.
+int gossip_set_seeds(struct gossip *gossip, uint64_t now_ns, const char *const *seeds,
+                     uint32_t count, struct error *error);
 // The carrier noticed that a connection came up or broke (a hint; suspicion may start at once).
 // The first connection to an address need not be told when all that was said to it waited for it.
 void gossip_peer_connected(struct gossip *gossip, uint64_t now_ns, const char *address);
@@ -248,7 +255,8 @@ struct gossip_stats {
 };
 void gossip_stats(const struct gossip *gossip, struct gossip_stats *out);
 uint32_t gossip_protocol_version(const struct gossip *gossip); // that is spoken now
-// True once the start-up listening is over and a neighbour answered (or there are no seeds).
+// True once the start-up listening is over and a neighbour answered (or there are no seeds but the
+// host itself).
 bool gossip_joined(const struct gossip *gossip);
 
 #endif
