@@ -43,6 +43,7 @@
 static uint64_t base_seed;
 
 static const struct ecn_policy policy = {.interval_ns = 3 * NS_PER_MS,
+                                         .idle_interval_ns = 100 * NS_PER_MS,
                                          .timeout_ns = 4 * NS_PER_MS,
                                          .threshold_percent = 50,
                                          .probes = 6,

@@ -81,6 +81,7 @@ static void a_minimal_file_gets_all_defaults(void **state) {
     assert_int_equal(config.up_hold_max_ns, 60 * NS_PER_S);
     assert_int_equal(config.backend, PROBE_BACKEND_AUTO);
     assert_int_equal(config.ecn.interval_ns, 3 * NS_PER_MS);
+    assert_int_equal(config.ecn.idle_interval_ns, 100 * NS_PER_MS);
     assert_int_equal(config.ecn.traffic_class, 0x6a);
     assert_int_equal(config.ecn.threshold_percent, 50);
     assert_int_equal(config.ecn.probes, 6);
@@ -105,7 +106,8 @@ static void every_key_is_read(void **state) {
                           "[{port: h7.0, device: a}, {port: h7.1, device: b}]}\n"
                           "probe: {interval_ms: 3, timeout_ms: 2, loss_threshold: 5, up_hold_ms: "
                           "50, up_hold_max_ms: 70, backend: epoll}\n"
-                          "ecn: {interval_ms: 0, traffic_class: 0x69, threshold_percent: 100, "
+                          "ecn: {interval_ms: 0, idle_interval_ms: 0, traffic_class: 0x69, "
+                          "threshold_percent: 100, "
                           "probes: 16, quiet_ms: 7, quiet_max_ms: 8}\n"
                           "algorithm: spray\n",
                           &config),
@@ -139,6 +141,7 @@ static void every_key_is_read(void **state) {
     assert_int_equal(config.up_hold_max_ns, 70 * NS_PER_MS);
     assert_int_equal(config.backend, PROBE_BACKEND_EPOLL);
     assert_int_equal(config.ecn.interval_ns, 0);
+    assert_int_equal(config.ecn.idle_interval_ns, 0);
     assert_int_equal(config.ecn.traffic_class, 0x69);
     assert_int_equal(config.ecn.threshold_percent, 100);
     assert_int_equal(config.ecn.probes, 16);
@@ -250,7 +253,8 @@ static void every_wrong_value_is_told_in_one_pass_with_its_line(void **state) {
                           "ecn:\n"
                           "  traffic_class: 0x68\n"
                           "  probes: 1\n"
-                          "  quiet_max_ms: 4999\n",
+                          "  quiet_max_ms: 4999\n"
+                          "  idle_interval_ms: 2\n",
                           &config),
                      -EINVAL);
     expect_told(3, "gossip.listen: tcp://localhost:7946 is not an address");
@@ -266,8 +270,9 @@ static void every_wrong_value_is_told_in_one_pass_with_its_line(void **state) {
     expect_told(19, "ecn.traffic_class: no switch marks this class");
     expect_told(20, "ecn.probes: 1 is not within 2 to 16");
     expect_told(21, "ecn.quiet_max_ms: below quiet_ms");
+    expect_told(22, "ecn.idle_interval_ms: below interval_ms");
     assert_non_null(strstr(told, "up_hold_max_ms: set both"));
-    assert_int_equal(count_told(), 14);
+    assert_int_equal(count_told(), 15);
 }
 
 static void errors_of_form_do_not_hide_errors_of_meaning(void **state) {

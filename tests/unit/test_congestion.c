@@ -16,6 +16,7 @@
 #define SPINES 4
 
 static const struct ecn_policy policy = {.interval_ns = 4 * MS,
+                                         .idle_interval_ns = 4 * MS,
                                          .timeout_ns = 4 * MS,
                                          .threshold_percent = 50,
                                          .probes = 6,
@@ -152,6 +153,66 @@ static void without_marks_one_probe_goes_out_in_an_interval_and_nothing_moves(vo
     assert_int_equal(bench->move_count, 0);
     assert_in_range(bench->congestion.sent, 2499, 2501);
     assert_int_equal(bench->congestion.marked, 0);
+}
+
+static void while_nothing_hints_a_probe_goes_out_in_an_idle_interval(void **state) {
+    struct bench *bench = *state;
+    bench->policy.idle_interval_ns = 100 * MS;
+    run(bench, 10 * NS_PER_S);
+    assert_in_range(bench->congestion.sent, 99, 101);
+    bench->policy.idle_interval_ns = 0;
+    run(bench, 200 * MS);
+    uint64_t sent = bench->congestion.sent;
+    run(bench, 10 * NS_PER_S);
+    assert_int_equal(bench->congestion.sent, sent);
+    assert_true(bench->congestion.deadline_ns == NEVER_NS); // the host is not even woken
+}
+
+static void a_hot_link_is_left_within_an_idle_interval_and_a_trial(void **state) {
+    struct bench *bench = *state;
+    bench->policy.idle_interval_ns = 100 * MS;
+    run(bench, NS_PER_S);
+    uint64_t since = bench->now_ns;
+    mark(bench, "spine0>leaf1", true);
+    run(bench, 120 * MS);
+    assert_int_equal(bench->move_count, 1);
+    assert_true(bench->moves[0] - since <=
+                bench->policy.idle_interval_ns + policy.interval_ns + 6 * 200 * US + 300 * US);
+}
+
+// A fabric that marks a little all the time: fast at first, then seldom and more seldom.
+static void marks_that_lead_nowhere_do_not_keep_it_probing_fast(void **state) {
+    struct bench *bench = *state;
+    bench->policy.idle_interval_ns = 100 * MS;
+    bench->every = 4;
+    mark(bench, "leaf0>spine0", true);
+    while (bench->congestion.marked == 0) {
+        run(bench, MS);
+    }
+    uint64_t before = bench->congestion.sent;
+    run(bench, 150 * MS);
+    uint64_t first = bench->congestion.sent - before;
+    run(bench, 60 * NS_PER_S);
+    before = bench->congestion.sent;
+    run(bench, 60 * NS_PER_S);
+    assert_true(first >= 150 * MS / policy.interval_ns);
+    assert_int_equal(bench->move_count, 0);
+    // Every fourth probe begins a trial of both paths; what is between trials is nearly idle.
+    assert_true(bench->congestion.sent - before < 60 * NS_PER_S / policy.interval_ns / 2);
+}
+
+static void without_an_idle_interval_home_is_probed_while_flows_are_away(void **state) {
+    struct bench *bench = *state;
+    mark(bench, "leaf0>spine0", true);
+    run(bench, 20 * MS);
+    assert_true(way_of(bench)->away);
+    bench->policy.idle_interval_ns = 0;
+    run(bench, 70 * NS_PER_S);
+    assert_true(way_of(bench)->away);
+    mark(bench, "leaf0>spine0", false);
+    run(bench, way_of(bench)->quiet_ns + 100 * MS);
+    assert_false(way_of(bench)->away);
+    assert_int_equal(bench->move_count, 2);
 }
 
 static void a_hot_link_is_left_within_two_intervals_and_six_spacings(void **state) {
@@ -426,6 +487,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CASE(probes_are_of_the_flows_class_and_go_round_the_path),
         CASE(without_marks_one_probe_goes_out_in_an_interval_and_nothing_moves),
+        CASE(while_nothing_hints_a_probe_goes_out_in_an_idle_interval),
+        CASE(a_hot_link_is_left_within_an_idle_interval_and_a_trial),
+        CASE(marks_that_lead_nowhere_do_not_keep_it_probing_fast),
+        CASE(without_an_idle_interval_home_is_probed_while_flows_are_away),
         CASE(a_hot_link_is_left_within_two_intervals_and_six_spacings),
         CASE(the_cause_is_on_the_path_and_has_its_rate),
         CASE(marks_on_a_way_back_move_nothing),

@@ -19,6 +19,7 @@ static const struct fleet_shape shape = {.clos_kind = "leaf-spine",
 static void configure(struct fleet *sim, uint64_t interval_ns) {
     struct engine_config config = *engine_configuration(fleet_engine(sim, SENDER));
     config.ecn = (struct ecn_policy){.interval_ns = interval_ns,
+                                     .idle_interval_ns = interval_ns,
                                      .threshold_percent = 50,
                                      .probes = 6,
                                      .quiet_ns = NS_PER_S,

@@ -8,10 +8,11 @@
 
 #include "model/rng.h"
 
-#define SPACING_SHARE 20 // of the interval: between two probes of a path in a trial
-#define SPACING_MIN_NS (50 * NS_PER_US)
 #define TRIAL_PATIENCE 4 // times its length until a trial without enough answers is given up
+// Trials that lead nowhere come less and less often: so often at least when there was nowhere to
+// go, and when the path turned out not to be hot.
 #define WAIT_MAX_NS NS_PER_S
+#define WAIT_COOL_MAX_NS (200 * NS_PER_MS)
 #define FRESH_PERIODS (4 * CONGESTION_BACKS) // without an answer: nothing is known of a way back
 
 int congestion_init(struct congestion *congestion, const struct fabric *fabric, uint64_t seed) {
@@ -48,23 +49,8 @@ void congestion_begin(struct congestion *congestion) {
 
 // ---- times
 
-static uint64_t spacing_ns(const struct ecn_policy *policy) {
-    uint64_t spacing = policy->interval_ns / SPACING_SHARE;
-    return spacing > SPACING_MIN_NS ? spacing : SPACING_MIN_NS;
-}
-
 static uint64_t trial_length_ns(const struct ecn_policy *policy) {
-    return spacing_ns(policy) * policy->probes;
-}
-
-// Between two probes of a path in use, so that no more than the budget go out in an interval.
-static uint64_t period_ns(const struct congestion *congestion, const struct ecn_policy *policy) {
-    uint32_t used = 0;
-    for (uint32_t i = 0; i < congestion->loop_count; i++) {
-        used += congestion->loops[i].users > 0;
-    }
-    uint32_t times = (used + CONGESTION_BUDGET - 1) / CONGESTION_BUDGET;
-    return policy->interval_ns * (times > 0 ? times : 1);
+    return pace_spacing_ns(policy) * policy->probes;
 }
 
 static uint64_t draw(const struct congestion *congestion, struct congestion_way *way,
@@ -134,6 +120,7 @@ static void move(struct congestion *congestion, struct congestion_way *way, uint
         way->home_at_ns = now_ns;
     }
     congestion_count_users(congestion);
+    pace_watch_closely(&congestion->loops[loop_in_use(way)], now_ns);
 }
 
 void congestion_send_home(struct congestion *congestion, uint32_t index, uint64_t now_ns) {
@@ -196,9 +183,16 @@ static uint32_t marked_of_all(const struct tally *tally) {
     return marked;
 }
 
+// Nothing was lost, and over one way back at least hardly any came back marked: those that did over
+// the other met the marks there.
 static bool is_cool(const struct tally *tally, const struct ecn_policy *policy) {
-    return tally->lost_all == 0 && 2 * tally->answered_all >= policy->probes &&
-           2 * 100 * marked_of_all(tally) < policy->threshold_percent * tally->answered_all;
+    bool cool = false;
+    for (unsigned back = 0; back < CONGESTION_BACKS; back++) {
+        cool = cool ||
+               (2 * CONGESTION_BACKS * tally->answered[back] >= policy->probes &&
+                2 * 100 * tally->marked[back] < policy->threshold_percent * tally->answered[back]);
+    }
+    return cool && tally->lost_all == 0;
 }
 
 static void begin_trial(struct congestion *congestion, struct congestion_way *way, uint64_t from_ns,
@@ -217,6 +211,14 @@ static void begin_trial(struct congestion *congestion, struct congestion_way *wa
     }
 }
 
+// The next wait after a trial that led nowhere; a trial long after the last one begins anew.
+static uint64_t longer_wait_ns(const struct congestion_way *way, uint64_t most_ns,
+                               const struct ecn_policy *policy) {
+    bool again = way->wait_ns != 0 && way->trial_from_ns < way->wait_until_ns + WAIT_MAX_NS;
+    uint64_t wait = again ? 2 * way->wait_ns : policy->interval_ns;
+    return wait < most_ns ? wait : most_ns;
+}
+
 static void end_trial(struct congestion *congestion, struct congestion_way *way, uint64_t now_ns,
                       uint64_t wait_ns) {
     way->trial_from_ns = way->trial_to_ns = 0;
@@ -233,7 +235,7 @@ static bool judge_trial(struct congestion *congestion, struct congestion_way *wa
     uint64_t length = trial_length_ns(policy);
     if (here.answered_all < policy->probes) {
         if (now_ns - way->trial_from_ns < TRIAL_PATIENCE * length + policy->interval_ns) {
-            way->trial_to_ns = now_ns + spacing_ns(policy);
+            way->trial_to_ns = now_ns + pace_spacing_ns(policy);
             for (unsigned i = 0; i < 2; i++) {
                 congestion->loops[way->loops[i]].trial_until_ns = way->trial_to_ns;
             }
@@ -243,12 +245,11 @@ static bool judge_trial(struct congestion *congestion, struct congestion_way *wa
         return false;
     }
     if (!marked_by_all(&here, policy->threshold_percent) || !here.last_marked) {
-        end_trial(congestion, way, now_ns, 0);
+        end_trial(congestion, way, now_ns, longer_wait_ns(way, WAIT_COOL_MAX_NS, policy));
         return false;
     }
     if (!is_cool(&there, policy) || !may_move(congestion, way, now_ns)) {
-        uint64_t wait = way->wait_ns == 0 ? policy->interval_ns : 2 * way->wait_ns;
-        end_trial(congestion, way, now_ns, wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS);
+        end_trial(congestion, way, now_ns, longer_wait_ns(way, WAIT_MAX_NS, policy));
         return false;
     }
     end_trial(congestion, way, now_ns, 0);
@@ -282,6 +283,9 @@ static bool quiet_since(const struct congestion_loop *home, uint64_t now_ns, uin
             continue;
         }
         uint64_t marked = home->marked_at_ns[back];
+        if (home->answered_at_ns[back] == marked) {
+            continue; // its last word is a mark, however long ago
+        }
         *since_ns = known && *since_ns < marked ? *since_ns : marked;
         known = true;
     }
@@ -291,7 +295,9 @@ static bool quiet_since(const struct congestion_loop *home, uint64_t now_ns, uin
 static bool return_quiet(struct congestion *congestion, uint64_t now_ns,
                          const struct ecn_policy *policy) {
     bool moved = false;
-    uint64_t fresh_ns = FRESH_PERIODS * period_ns(congestion, policy);
+    struct paces paces;
+    pace_count(congestion, now_ns, policy, &paces);
+    uint64_t fresh_ns = FRESH_PERIODS * paces.period_ns[PACE_WATCHED];
     for (uint32_t i = 0; congestion->away_count > 0 && i < congestion->way_count; i++) {
         struct congestion_way *way = &congestion->ways[i];
         uint64_t since;
@@ -308,39 +314,6 @@ static bool return_quiet(struct congestion *congestion, uint64_t now_ns,
 
 // ---- time
 
-static void send_due(struct congestion *congestion, uint64_t now_ns,
-                     const struct ecn_policy *policy) {
-    uint64_t period = period_ns(congestion, policy);
-    for (uint32_t i = 0; i < congestion->loop_count; i++) {
-        struct congestion_loop *loop = &congestion->loops[i];
-        bool trial = loop->trial_until_ns >= now_ns;
-        if ((loop->users == 0 && !trial) || loop->next_at_ns > now_ns) {
-            continue;
-        }
-        loop_send(congestion, i, now_ns, policy);
-        bool first = loop->next_at_ns == 0; // spread over the period
-        uint64_t step = trial   ? spacing_ns(policy)
-                        : first ? period * i / congestion->loop_count
-                                : period;
-        loop->next_at_ns =
-            (first || loop->next_at_ns + step <= now_ns ? now_ns : loop->next_at_ns) + step;
-    }
-}
-
-static uint64_t next_deadline_ns(const struct congestion *congestion, uint64_t now_ns) {
-    uint64_t deadline = NEVER_NS;
-    for (uint32_t i = 0; i < congestion->loop_count; i++) {
-        const struct congestion_loop *loop = &congestion->loops[i];
-        bool active = loop->users > 0 || loop->trial_until_ns >= now_ns;
-        deadline = active && loop->next_at_ns < deadline ? loop->next_at_ns : deadline;
-    }
-    for (uint32_t i = 0; congestion->trial_count > 0 && i < congestion->way_count; i++) {
-        uint64_t end = congestion->ways[i].trial_to_ns;
-        deadline = end != 0 && end < deadline ? end : deadline;
-    }
-    return deadline;
-}
-
 bool congestion_tick(struct congestion *congestion, uint64_t now_ns,
                      const struct ecn_policy *policy) {
     if (now_ns < congestion->deadline_ns) {
@@ -349,8 +322,8 @@ bool congestion_tick(struct congestion *congestion, uint64_t now_ns,
     loops_expire(congestion, now_ns);
     bool moved = judge_trials(congestion, now_ns, policy);
     moved = return_quiet(congestion, now_ns, policy) || moved;
-    send_due(congestion, now_ns, policy);
-    congestion->deadline_ns = next_deadline_ns(congestion, now_ns);
+    pace_send_due(congestion, now_ns, policy);
+    congestion->deadline_ns = pace_deadline_ns(congestion, now_ns, policy);
     return moved;
 }
 
@@ -362,7 +335,7 @@ void congestion_returned(struct congestion *congestion, uint64_t now_ns,
     if (loop < 0 || !result->ce) {
         return;
     }
-    bool began = false;
+    bool began = pace_hasten(&congestion->loops[loop], now_ns);
     for (uint32_t i = 0; i < congestion->way_count; i++) {
         struct congestion_way *way = &congestion->ways[i];
         if (loop_in_use(way) == loop && way->trial_to_ns == 0 && now_ns >= way->wait_until_ns &&
@@ -372,7 +345,7 @@ void congestion_returned(struct congestion *congestion, uint64_t now_ns,
         }
     }
     if (began) {
-        send_due(congestion, now_ns, policy);
-        congestion->deadline_ns = next_deadline_ns(congestion, now_ns);
+        pace_send_due(congestion, now_ns, policy);
+        congestion->deadline_ns = pace_deadline_ns(congestion, now_ns, policy);
     }
 }

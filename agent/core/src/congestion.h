@@ -3,9 +3,15 @@
 //
 // A way is a slot of a rule: what one own port sends to one other over one planned path (home),
 // with the backup that was planned with it. Probes of the flows' own traffic class, ECN-capable, go
-// round the links of the path in use every interval. They come back to this host over links that
-// are not the path's: each path is probed over two ways back, and is hot only when probes of both
-// are marked.
+// round the links of the path in use. They come back to this host over links that are not the
+// path's: each path is probed over two ways back, and is hot only when probes of both are marked.
+//
+// How often a path in use is probed (congestion_pace.c):
+//
+//     a trial                      every spacing, a small part of the interval
+//     for a while after a mark     every interval
+//     its way is away              so often that a quiet time sees many probes
+//     else                         every idle interval, if there is one
 //
 //             a mark                 K probes, most of them marked and so the last; backup is cool
 //   HOME ------------------> trial ------------------------------------------------------> AWAY
@@ -39,7 +45,7 @@
 #define CONGESTION_BACKS 2    // ways back of a path
 #define CONGESTION_SAMPLES 64 // kept of a path
 #define CONGESTION_OUTSTANDING 4096
-// Paths in use that are probed in one interval; with more of them the interval grows.
+// Paths of one pace that are probed in one of its intervals; with more of them it grows.
 #define CONGESTION_BUDGET 8
 
 // Probes that came back lately, in units of 1/65536; the older, the less they weigh.
@@ -68,8 +74,10 @@ struct congestion_loop {
     struct ce_rate rates[CONGESTION_BACKS];
     uint64_t marked_at_ns[CONGESTION_BACKS], answered_at_ns[CONGESTION_BACKS]; // last
     uint32_t users; // ways whose path in use this is, and that would return to it
+    uint32_t away_users;
     uint32_t turn;
     uint64_t next_at_ns, trial_until_ns;
+    uint64_t fast_until_ns, rest_ns; // probed every interval; after that, not again so soon
     struct ce_sample samples[CONGESTION_SAMPLES]; // a ring
     uint32_t sample_count;                        // ever
 };
@@ -142,6 +150,20 @@ bool congestion_link_ppm(const struct congestion *congestion, link_id link, uint
                          uint32_t *ppm);
 
 // ---- between congestion*.c
+enum pace { PACE_NONE, PACE_IDLE, PACE_WATCHED, PACE_FAST, PACE_TRIAL, PACES };
+struct paces {
+    uint64_t period_ns[PACES]; // between two probes of a path
+};
+uint64_t pace_spacing_ns(const struct ecn_policy *policy); // in a trial
+void pace_count(const struct congestion *congestion, uint64_t now_ns,
+                const struct ecn_policy *policy, struct paces *out);
+// Something hints at congestion: every interval for a while, unless that was so lately and led to
+// nothing. Returns whether the next probe may be due earlier than it was.
+bool pace_hasten(struct congestion_loop *loop, uint64_t now_ns);
+void pace_watch_closely(struct congestion_loop *loop, uint64_t now_ns); // likewise, in any case
+void pace_send_due(struct congestion *congestion, uint64_t now_ns, const struct ecn_policy *policy);
+uint64_t pace_deadline_ns(const struct congestion *congestion, uint64_t now_ns,
+                          const struct ecn_policy *policy);
 // After a way has moved, or others are there: which loops are in use.
 void congestion_count_users(struct congestion *congestion);
 void loops_build(struct congestion *congestion, struct congestion_loop *loop, uint32_t index);

@@ -8,13 +8,15 @@
 
 void congestion_count_users(struct congestion *congestion) {
     for (uint32_t i = 0; i < congestion->loop_count; i++) {
-        congestion->loops[i].users = 0;
+        congestion->loops[i].users = congestion->loops[i].away_users = 0;
     }
     congestion->away_count = 0;
     for (uint32_t i = 0; i < congestion->way_count; i++) {
         const struct congestion_way *way = &congestion->ways[i];
         congestion->loops[way->loops[0]].users++; // home: in use, or to be returned to
         congestion->loops[way->loops[1]].users += way->away;
+        congestion->loops[way->loops[0]].away_users += way->away;
+        congestion->loops[way->loops[1]].away_users += way->away;
         congestion->away_count += way->away;
     }
 }

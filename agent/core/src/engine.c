@@ -37,7 +37,9 @@ static int check_config(const struct engine_config *config, struct error *error)
         (ecn->interval_ns < NS_PER_MS || ecn->interval_ns > NS_PER_S ||
          ecn->threshold_percent == 0 || ecn->threshold_percent > 100 || ecn->probes < 2 ||
          ecn->probes > CONGESTION_SAMPLES / 4 || ecn->quiet_ns == 0 ||
-         ecn->quiet_max_ns < ecn->quiet_ns || (ecn->traffic_class & 3) == 0)) {
+         ecn->quiet_max_ns < ecn->quiet_ns || (ecn->traffic_class & 3) == 0 ||
+         (ecn->idle_interval_ns != 0 &&
+          (ecn->idle_interval_ns < ecn->interval_ns || ecn->idle_interval_ns > 60 * NS_PER_S)))) {
         return error_set(error, -EINVAL, "ecn: a value is out of its range");
     }
     return 0;

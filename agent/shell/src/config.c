@@ -20,6 +20,7 @@
 #define UP_HOLD_DEFAULT_MS 1000
 #define UP_HOLD_MAX_DEFAULT_MS 60000
 #define ECN_INTERVAL_DEFAULT_MS 3
+#define ECN_IDLE_DEFAULT_MS 100
 #define ECN_CLASS_DEFAULT 0x6a // DSCP 26, the usual class of RoCE, and ECN-capable
 #define ECN_THRESHOLD_DEFAULT_PERCENT 50
 #define ECN_PROBES_DEFAULT 6
@@ -303,6 +304,8 @@ static void read_ecn(const struct reading *reading) {
     const struct number numbers[] = {
         {"ecn.interval_ms", ecn->interval_ms, ECN_INTERVAL_DEFAULT_MS, 0, 1000,
          &policy->interval_ns, NS_PER_MS},
+        {"ecn.idle_interval_ms", ecn->idle_interval_ms, ECN_IDLE_DEFAULT_MS, 0, MINUTE_MS,
+         &policy->idle_interval_ns, NS_PER_MS},
         {"ecn.traffic_class", ecn->traffic_class, ECN_CLASS_DEFAULT, 0, 255, &class, 1},
         {"ecn.threshold_percent", ecn->threshold_percent, ECN_THRESHOLD_DEFAULT_PERCENT, 1, 100,
          &threshold, 1},
@@ -320,6 +323,12 @@ static void read_ecn(const struct reading *reading) {
         (*ecn->traffic_class & 3) != 2) {
         complain_at(reading, "ecn.traffic_class",
                     "no switch marks this class: its last two bits must be 2, or 1 (ECN-capable)");
+    }
+    if (policy->idle_interval_ns != 0 && policy->idle_interval_ns < policy->interval_ns) {
+        if (ecn->idle_interval_ms != NULL) {
+            complain_at(reading, "ecn.idle_interval_ms", "below interval_ms");
+        }
+        policy->idle_interval_ns = policy->interval_ns;
     }
     bool given = ecn->quiet_max_ms != NULL;
     if (policy->quiet_max_ns < policy->quiet_ns) {

@@ -46,7 +46,8 @@ struct metrics_yaml {
     char *listen;
 };
 struct ecn_yaml {
-    uint32_t *interval_ms, *traffic_class, *threshold_percent, *probes, *quiet_ms, *quiet_max_ms;
+    uint32_t *interval_ms, *idle_interval_ms, *traffic_class, *threshold_percent, *probes,
+        *quiet_ms, *quiet_max_ms;
 };
 struct config_yaml {
     char *host, *fabric, *socket, *algorithm;

@@ -90,13 +90,10 @@ static const cyaml_schema_field_t metrics_fields[] = {
     CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t ecn_fields[] = {
-    NUMBER(interval_ms, struct ecn_yaml),
-    NUMBER(traffic_class, struct ecn_yaml),
-    NUMBER(threshold_percent, struct ecn_yaml),
-    NUMBER(probes, struct ecn_yaml),
-    NUMBER(quiet_ms, struct ecn_yaml),
-    NUMBER(quiet_max_ms, struct ecn_yaml),
-    CYAML_FIELD_END,
+    NUMBER(interval_ms, struct ecn_yaml),   NUMBER(idle_interval_ms, struct ecn_yaml),
+    NUMBER(traffic_class, struct ecn_yaml), NUMBER(threshold_percent, struct ecn_yaml),
+    NUMBER(probes, struct ecn_yaml),        NUMBER(quiet_ms, struct ecn_yaml),
+    NUMBER(quiet_max_ms, struct ecn_yaml),  CYAML_FIELD_END,
 };
 static const cyaml_schema_field_t config_fields[] = {
     TEXT(host, MAY, struct config_yaml, NAME_SIZE),

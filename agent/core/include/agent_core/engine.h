@@ -35,7 +35,8 @@
 
 // What marked probes may do (congestion.h in the sources).
 struct ecn_policy {
-    uint64_t interval_ns; // between two probes of a path in use; 0: off
+    uint64_t interval_ns;      // between two probes of a path that may be hot; 0: all is off
+    uint64_t idle_interval_ns; // of any other path in use; 0: none
     uint64_t timeout_ns;
     uint32_t threshold_percent; // of a trial's probes marked: hot
     uint32_t probes;            // of a trial, at least
