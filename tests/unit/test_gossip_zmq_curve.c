@@ -50,6 +50,10 @@ static void a_key_that_is_not_in_the_list_is_denied_and_the_agent_stays_responsi
     bed_open_host(bed, 2, true);
     bed_connect_neighbours(bed, 2, 0);
     WAIT_UNTIL(bed, bed_stats_of(bed, 0).denied_keys >= 2); // tried again after the first refusal
+    char address[64];                                       // in tcp://ADDRESS:PORT
+    snprintf(address, sizeof address, "//%s:", gossip_zmq_denied_address(bed->hosts[0].carrier));
+    assert_non_null(strstr(bed->hosts[2].address, address));
+    assert_string_equal(gossip_zmq_denied_address(bed->hosts[1].carrier), "");
     assert_int_equal(bed->hosts[2].core->connected, 0);
     assert_int_equal(bed->hosts[2].core->lost, 0); // never connected, so never lost
     fake_say(bed->hosts[1].core, bed->hosts[0].address, "hello", 5);

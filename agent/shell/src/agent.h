@@ -49,6 +49,7 @@ struct agent {
     struct agent_metrics metrics;
     bool gossip_more; // the carrier's budget ran out
     bool seeds_warned;
+    uint64_t strangers_told, strangers_told_at_ns; // callers with unknown keys
     bool stopping;
     const struct fabric *fabric; // the active one when the ports were last looked at
 

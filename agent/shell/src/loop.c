@@ -16,6 +16,7 @@
 #define GOODBYE_NS (500 * NS_PER_MS)   // for the last messages to leave
 #define FAREWELL_MS 500                // for peers to stop steering here, over hops of gossip
 #define SEED_WARNING_NS (3 * NS_PER_S) // alone for that long in spite of seeds
+#define STRANGER_NS (60 * NS_PER_S)    // who has no key of the fleet tries often
 
 static void arm_timer(struct agent *agent) {
     uint64_t at_ns = engine_deadline_ns(agent->engine);
@@ -83,6 +84,21 @@ static void warn_about_seeds(struct agent *agent) {
     }
 }
 
+static void warn_about_strangers(struct agent *agent) {
+    struct gossip_zmq_stats carrier;
+    uint64_t now_ns = clock_now_ns();
+    gossip_zmq_stats(agent->carrier, &carrier);
+    if (carrier.denied_keys == agent->strangers_told ||
+        (agent->strangers_told > 0 && now_ns - agent->strangers_told_at_ns < STRANGER_NS)) {
+        return;
+    }
+    agent_tell(agent, LOG_WARNING, "stranger_refused", gossip_zmq_denied_address(agent->carrier),
+               "its key is not in the fleet's list (gossip.curve); %llu refused since the start",
+               (unsigned long long)carrier.denied_keys);
+    agent->strangers_told = carrier.denied_keys;
+    agent->strangers_told_at_ns = now_ns;
+}
+
 // A new fabric may have given a port another uSID: probes must come back to that one.
 static void follow_fabric(struct agent *agent) {
     const struct fabric *fabric = engine_fabric(agent->engine);
@@ -115,6 +131,7 @@ static void on_meter(uv_timer_t *timer) {
     agent_rdma_look(agent);
     agent_metrics_look(agent);
     warn_about_seeds(agent);
+    warn_about_strangers(agent);
 }
 
 // Runs before the loop goes to sleep: whatever happened in this turn, the timer follows.

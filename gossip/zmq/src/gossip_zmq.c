@@ -278,7 +278,7 @@ static void take_body(struct gossip_zmq *carrier, uint64_t now_ns, zmq_msg_t *bo
     if (carrier->peers.self.on) {
         key = user == NULL ? NULL : keyring_find(keyring, user);
         if (key == NULL) {
-            carrier->zap.denied++;
+            zap_deny(&carrier->zap, ip == NULL ? "" : ip);
             return;
         }
     }
@@ -381,4 +381,8 @@ void gossip_zmq_stats(const struct gossip_zmq *carrier, struct gossip_zmq_stats 
     out->dropped_rate = carrier->stats.dropped_rate;
     out->received = carrier->stats.received;
     out->malformed = carrier->stats.malformed;
+}
+
+const char *gossip_zmq_denied_address(const struct gossip_zmq *carrier) {
+    return carrier->zap.denied_address;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "zap.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <zmq.h>
@@ -22,7 +23,7 @@ enum {
 
 struct field {
     size_t size;
-    char bytes[FIELD_SIZE];
+    char bytes[FIELD_SIZE + 1]; // a zero follows
 };
 
 void zap_fini(struct zap *zap) {
@@ -45,6 +46,7 @@ static size_t read_question(void *socket, struct field fields[ZAP_FIELDS]) {
             return 0;
         }
         field->size = size < FIELD_SIZE ? (size_t)size : FIELD_SIZE;
+        field->bytes[field->size] = '\0';
         count++;
         size_t option_size = sizeof more;
         if (zmq_getsockopt(socket, ZMQ_RCVMORE, &more, &option_size) != 0) {
@@ -81,6 +83,12 @@ static void answer(void *socket, const struct field *request, const char *status
     (void)zmq_send(socket, "", 0, ZMQ_DONTWAIT);
 }
 
+void zap_deny(struct zap *zap, const char *address) {
+    zap->denied++;
+    (void)snprintf(zap->denied_address, sizeof(zap->denied_address), "%.*s", ZAP_ADDRESS_SIZE - 1,
+                   address);
+}
+
 void zap_work(struct zap *zap) {
     struct field fields[ZAP_FIELDS];
     size_t count;
@@ -89,7 +97,7 @@ void zap_work(struct zap *zap) {
         if (judge(zap, fields, count, key)) {
             answer(zap->socket, &fields[ZAP_REQUEST], "200", "OK", key);
         } else {
-            zap->denied++;
+            zap_deny(zap, count > ZAP_ADDRESS ? fields[ZAP_ADDRESS].bytes : "");
             // A question shorter than two frames has no request id to answer with.
             fields[ZAP_REQUEST].size = count > ZAP_REQUEST ? fields[ZAP_REQUEST].size : 0;
             answer(zap->socket, &fields[ZAP_REQUEST], "400", "key is not in the fleet's list", "");

@@ -12,14 +12,19 @@
 
 #include "keyring.h"
 
+#define ZAP_ADDRESS_SIZE 48
+
 struct zap {
     void *socket;                  // NULL without CURVE
     const struct keyring *keyring; // borrowed
     uint64_t denied;
+    char denied_address[ZAP_ADDRESS_SIZE]; // the latest one's
 };
 
 void zap_fini(struct zap *zap); // closes the socket
 // Answers every question that waits.
 void zap_work(struct zap *zap);
+// Counts one that is denied.
+void zap_deny(struct zap *zap, const char *address);
 
 #endif

@@ -80,5 +80,7 @@ struct gossip_zmq_stats {
     uint32_t inbound;     // connections to the inbox now
 };
 void gossip_zmq_stats(const struct gossip_zmq *carrier, struct gossip_zmq_stats *out);
+// The address of the latest one whose key was denied; empty when nobody was.
+const char *gossip_zmq_denied_address(const struct gossip_zmq *carrier);
 
 #endif
