@@ -9,6 +9,7 @@
 //   rank_binding  [ 1, job, job generation, rank, port ]
 //   drain_order   [ 1, kind, active, capacity_ppm, stamp ]
 //   host_load     [ 1, sent_bps, flow_count, ecn_ppm ]
+//   host_facts    [ 1, [[setting, bits of ports, value]...] ]
 //
 // Fields in parentheses came later. A record that does not need them is byte for byte as before
 // them, and every version skips what it finds behind the fields that it knows. So an agent from
@@ -396,4 +397,64 @@ int host_load_decode(const void *bytes, size_t size, struct host_load *out) {
     }
     *out = load;
     return 0;
+}
+
+// ---- host facts
+
+ssize_t host_facts_encode(const struct host_facts *facts, void *bytes, size_t size) {
+    struct mp_writer writer;
+    start(&writer, bytes, size, 2);
+    mp_write_array(&writer, facts->count);
+    for (uint32_t i = 0; i < facts->count; i++) {
+        const struct host_fact *fact = &facts->facts[i];
+        mp_write_array(&writer, 3);
+        mp_write_uint(&writer, fact->setting);
+        mp_write_uint(&writer, fact->ports);
+        write_text(&writer, fact->value, sizeof fact->value);
+    }
+    return written(&writer);
+}
+
+// A port has one value of a setting, and a value is said once.
+static bool add_fact(struct host_facts *facts, enum host_setting setting, uint32_t ports,
+                     const char *value) {
+    if (!host_setting_is_of_port(setting)) {
+        return ports == 0 && host_facts_add(facts, setting, HOST_WIDE, value);
+    }
+    bool added = ports != 0;
+    for (uint32_t port = 0; added && port < HOST_PORTS_MAX; port++) {
+        added = (ports >> port & 1) == 0 || host_facts_add(facts, setting, port, value);
+    }
+    return added;
+}
+
+static void read_fact(struct mp_reader *reader, struct host_facts *facts) {
+    struct host_fact fact = {0};
+    uint32_t extra = mp_read_array(reader, 3, UINT32_MAX);
+    uint64_t setting = mp_read_uint(reader, UINT32_MAX);
+    fact.ports = (uint32_t)mp_read_uint(reader, (1U << HOST_PORTS_MAX) - 1);
+    mp_read_name(reader, fact.value, 1, sizeof fact.value);
+    mp_skip(reader, reader->bad ? 0 : extra - 3);
+    if (!reader->bad && setting < HOST_SETTINGS) {
+        reader->bad = !add_fact(facts, (enum host_setting)setting, fact.ports, fact.value);
+    }
+}
+
+int host_facts_decode(const void *bytes, size_t size, struct host_facts *out) {
+    struct mp_reader reader;
+    struct host_facts *facts = calloc(1, sizeof *facts);
+    if (facts == NULL) {
+        return -ENOMEM;
+    }
+    uint32_t extra = open_form(&reader, bytes, size, 2);
+    uint32_t count = mp_read_array(&reader, 0, 4 * HOST_FACTS_MAX); // a newer release has more
+    for (uint32_t i = 0; i < count && !reader.bad; i++) {
+        read_fact(&reader, facts);
+    }
+    bool good = close_form(&reader, extra);
+    if (good) {
+        *out = *facts;
+    }
+    free(facts);
+    return good ? 0 : -EPROTO;
 }

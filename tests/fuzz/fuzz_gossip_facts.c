@@ -47,6 +47,7 @@ CHECK(link_report)
 CHECK(rank_binding)
 CHECK(drain_order)
 CHECK(host_load)
+CHECK(host_facts)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_member_facts(data, size);
@@ -55,5 +56,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_rank_binding(data, size);
     check_drain_order(data, size);
     check_host_load(data, size);
+    check_host_facts(data, size);
     return 0;
 }

@@ -23,3 +23,7 @@ srv6_test(test_nic_diff LABEL unit SOURCES unit/test_nic_diff.c LIBRARIES nicdrv
 srv6_test(test_nic_mem LABEL unit SOURCES unit/test_nic_mem.c LIBRARIES nicdrv TIMEOUT 10)
 srv6_test(test_port_counters LABEL unit SOURCES unit/test_port_counters.c LIBRARIES nicdrv)
 target_include_directories(test_port_counters PRIVATE ${PROJECT_SOURCE_DIR}/nicdrv/src)
+srv6_test(test_port_settings LABEL unit SOURCES unit/test_port_settings.c LIBRARIES nicdrv)
+target_include_directories(test_port_settings PRIVATE ${PROJECT_SOURCE_DIR}/nicdrv/src)
+srv6_fuzz(fuzz_port_dcb SOURCES fuzz/fuzz_port_dcb.c LIBRARIES nicdrv CORPUS fuzz/corpus/port_dcb)
+target_include_directories(fuzz_port_dcb PRIVATE ${PROJECT_SOURCE_DIR}/nicdrv/src)

@@ -291,6 +291,44 @@ static void loads_come_back_as_they_went_and_are_small(void **state) {
     assert_int_equal(out.flow_count, 7);
 }
 
+static void host_facts_come_back_as_they_went(void **state) {
+    (void)state;
+    struct host_facts facts = {.count = 0}, out = {.count = 99};
+    assert_true(host_facts_add(&facts, HOST_KERNEL, HOST_WIDE, "6.1.0"));
+    assert_true(host_facts_add(&facts, HOST_MTU, 0, "9000"));
+    assert_true(host_facts_add(&facts, HOST_MTU, 15, "9000"));
+    assert_true(host_facts_add(&facts, HOST_MTU, 1, "1500"));
+    ssize_t size = host_facts_encode(&facts, bytes, sizeof bytes);
+    assert_true(size > 0);
+    for (size_t cut = 0; cut < (size_t)size; cut++) {
+        assert_int_equal(host_facts_decode(bytes, cut, &out), -EPROTO);
+        assert_int_equal(out.count, 99);
+    }
+    assert_int_equal(host_facts_decode(bytes, (size_t)size, &out), 0);
+    assert_int_equal(out.count, 3);
+    assert_string_equal(host_facts_find(&out, HOST_MTU, 15), "9000");
+    assert_string_equal(host_facts_find(&out, HOST_MTU, 1), "1500");
+    assert_string_equal(host_facts_find(&out, HOST_KERNEL, HOST_WIDE), "6.1.0");
+    assert_null(host_facts_find(&out, HOST_MTU, 2));
+}
+
+static void host_facts_that_contradict_themselves_are_refused(void **state) {
+    (void)state;
+    struct host_facts out = {.count = 99};
+    //                         [1, [[HOST_MTU, port 0, "9"], [HOST_MTU, ports 0 and 1, "8"]]]
+    const uint8_t twice[] = {0x92, 1,    0x92,     0x93, HOST_MTU, 1,  0xa1,
+                             '9',  0x93, HOST_MTU, 3,    0xa1,     '8'};
+    const uint8_t none[] = {0x92, 1, 0x91, 0x93, HOST_MTU, 0, 0xa1, '9'};
+    const uint8_t wide[] = {0x92, 1, 0x91, 0x93, HOST_KERNEL, 1, 0xa1, '9'};
+    const uint8_t newer[] = {0x92, 1, 0x91, 0x94, HOST_SETTINGS, 1, 0xa1, '9', 0xc0};
+    assert_int_equal(host_facts_decode(twice, sizeof twice, &out), -EPROTO);
+    assert_int_equal(host_facts_decode(none, sizeof none, &out), -EPROTO);
+    assert_int_equal(host_facts_decode(wide, sizeof wide, &out), -EPROTO);
+    assert_int_equal(out.count, 99);
+    assert_int_equal(host_facts_decode(newer, sizeof newer, &out), 0); // of a newer release
+    assert_int_equal(out.count, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(member_facts_come_back_as_they_went),
@@ -307,6 +345,8 @@ int main(void) {
         cmocka_unit_test(a_matrix_beyond_what_gossip_carries_is_emsgsize),
         cmocka_unit_test(bindings_and_orders_come_back_as_they_went),
         cmocka_unit_test(loads_come_back_as_they_went_and_are_small),
+        cmocka_unit_test(host_facts_come_back_as_they_went),
+        cmocka_unit_test(host_facts_that_contradict_themselves_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,7 +62,7 @@ _srv6_ctl() {
     fi
     _srv6_words
     case "${WORDS[*]}" in
-        '') _srv6_reply 'status members links jobs flows rules paths why trace events job link node keys fabric' ;;
+        '') _srv6_reply 'status members links jobs flows rules paths why trace audit events job link node keys fabric' ;;
         job) _srv6_reply 'submit remove' ;;
         link) _srv6_reply 'drain undrain set' ;;
         node) _srv6_reply 'drain undrain' ;;

@@ -58,7 +58,7 @@ int engine_open(const struct engine_config *config, struct fabric *fabric, uint6
     engine->config = *config;
     engine->now_ns = now_ns;
     engine->plan_version = plans_own_version(engine);
-    engine->retry_nic_at_ns = NEVER_NS;
+    engine->retry_nic_at_ns = engine->audit.due_at_ns = NEVER_NS;
     engine->housekeeping_at_ns = now_ns + HOUSEKEEPING_NS;
     rc = gossip_open(&config->gossip, now_ns, &engine->gossip, error);
     rc = rc == 0 ? engine_adopt_fabric(engine, fabric, error) : rc;
@@ -123,6 +123,7 @@ static void tick(struct engine *engine) {
         jobs_succeed(engine);
         jobs_expire_bindings(engine);
         loads_measure(engine);
+        audit_work(engine);
         engine->evidence_changed = engine->evidence_changed || engine->valve.shut;
     }
 }
@@ -240,6 +241,8 @@ static int learn(struct engine *engine, const struct engine_event *event, struct
         return 0;
     case ENGINE_CONFIG:
         return change_config(engine, event->config, error);
+    case ENGINE_HOST_FACTS:
+        return audit_tell_own(engine, event->host_facts, error);
     case ENGINE_LEAVE:
         engine->leaving = true;
         engine->facts_changed = true;

@@ -59,6 +59,7 @@ static void learn_member_state(struct engine *engine, const char *name, enum gos
                 "%s is %s", name, state_name(state));
     jobs_origin_state(engine, name, state);
     engine->hosts_changed = true;
+    audit_changed(engine);
     if (host == NULL) {
         engine_note(engine, NOTE_WARNING, "foreign_host", name,
                     "%s is a member but no host of fabric %s", name, engine->fabric->name);
@@ -135,8 +136,10 @@ static void learn_record(struct engine *engine, const char *origin, enum gossip_
     case GOSSIP_TABLE_DRAIN:
         learn_order_record(engine, origin, key, value, size);
         break;
-    case GOSSIP_TABLE_CORE:
     case GOSSIP_TABLE_HOST:
+        audit_changed(engine);
+        break;
+    case GOSSIP_TABLE_CORE:
     case GOSSIP_TABLE_COUNT:
         break;
     }
@@ -205,4 +208,5 @@ void learn_all(struct engine *engine) {
     }
     engine->hosts_changed = engine->evidence_changed = engine->orders_changed = true;
     engine->jobs_changed = true;
+    audit_forget(engine);
 }

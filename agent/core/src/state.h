@@ -177,6 +177,21 @@ struct told_link {
     enum link_verdict verdict;
 };
 
+// Ports whose settings are not those of most, as last told.
+#define ODD_MAX 256 // the rest is only shown when asked for
+struct odd_port {
+    enum host_setting setting;
+    node_id host;
+    uint32_t ports;
+    uint64_t value_hash, common_hash;
+};
+struct audit_state {
+    uint64_t changed_at_ns, due_at_ns; // NEVER_NS: nothing has changed
+    struct odd_port odd[ODD_MAX];
+    uint32_t odd_count;
+    uint32_t split; // a bit per setting without a majority
+};
+
 // Of the own load, since it was last told.
 struct load_meter {
     uint64_t since_ns; // 0: not begun
@@ -220,6 +235,7 @@ struct engine {
     struct router router;
     struct told_link *told; // by directed link
     struct load_meter load_meter;
+    struct audit_state audit;
     struct host_load load_told;
     uint64_t load_told_at_ns;
     uint32_t load_told_times; // since it or the scopes changed
@@ -355,6 +371,12 @@ void loads_count_sent(struct engine *engine, uint64_t bytes);
 void loads_count_probe(struct engine *engine, bool marked);
 void loads_measure(struct engine *engine); // the own load, into the gossip core
 void loads_tell(struct engine *engine);    // to whom
+
+// audit.c
+int audit_tell_own(struct engine *engine, const struct host_facts *facts, struct error *error);
+void audit_changed(struct engine *engine); // what a host says of itself, or who is alive
+void audit_work(struct engine *engine);    // in time: tells who is odd
+void audit_forget(struct engine *engine);  // another fabric: nodes have other numbers
 
 // fabric_change.c
 int fabric_offer(struct engine *engine, struct fabric *fabric, struct error *error);

@@ -21,6 +21,7 @@
 #include "metrics.h"
 #include "nicdrv/nic.h"
 #include "rdma.h"
+#include "settings.h"
 
 // Why a NIC does not hold what it should; code 0: it does, or is about to.
 struct nic_trouble {
@@ -46,6 +47,7 @@ struct agent {
     uint32_t nic_opened; // a bit per port: it was open at some time
     struct nic_trouble trouble[ENGINE_PORTS_MAX];
     struct agent_rdma rdma;
+    struct agent_settings settings;
     struct agent_metrics metrics;
     bool gossip_more; // the carrier's budget ran out
     bool seeds_warned;
@@ -122,7 +124,8 @@ json_t *refuse(struct control_refusal *refusal, int exit_code, const char *forma
 
 typedef json_t *view_fn(struct agent *agent, json_t *arguments, struct control_refusal *refusal);
 view_fn view_status, view_members, view_links, view_jobs, view_flows, view_rules, view_paths,
-    view_why, view_trace, command_job_submit, command_job_remove, command_drain, command_capacity;
+    view_why, view_trace, view_audit, command_job_submit, command_job_remove, command_drain,
+    command_capacity;
 
 json_t *link_name_json(const struct fabric *fabric, link_id link);
 json_t *sids_json(const struct sid_list *sids);

@@ -225,6 +225,7 @@ static const struct {
     {"paths", view_paths},
     {"why", view_why},
     {"trace", view_trace},
+    {"audit", view_audit},
     {"job_submit", command_job_submit},
     {"job_remove", command_job_remove},
     {"drain", command_drain},

@@ -129,6 +129,7 @@ static void on_meter(uv_timer_t *timer) {
     restore_probes(agent);
     agent_read_nics(agent);
     agent_rdma_look(agent);
+    agent_settings_look(agent);
     agent_metrics_look(agent);
     warn_about_seeds(agent);
     warn_about_strangers(agent);
@@ -234,6 +235,8 @@ int agent_run(struct agent *agent, struct error *error) {
     }
     control_close(agent->control);
     agent_metrics_close(agent);
+    agent_rdma_close(&agent->rdma);
+    agent_settings_close(&agent->settings);
     uv_walk(&agent->loop, close_handle, NULL);
     uv_run(&agent->loop, UV_RUN_DEFAULT); // lets the handles close
     uv_loop_close(&agent->loop);

@@ -8,12 +8,24 @@
 
 #include "agent.h"
 #include "agent_shell/clock.h"
+#include "model/time.h"
+#include "side.h"
 
 #define LOOK_NS (5 * UINT64_C(1000000000))    // half of what the engine remembers a silent QP
 #define REOPEN_NS (60 * UINT64_C(1000000000)) // functions come and go
+#define SLOW_NS (10 * NS_PER_S)               // a reading that takes longer is told of
 #define RDMA_DEVICES "/sys/class/infiniband"
 
-// ---- in the worker
+struct rdma_reader {
+    struct rdma_facts next;
+    struct rdma_qps *rdma; // NULL: no RDMA here yet
+    uint32_t port_count;
+    char devices[ENGINE_PORTS_MAX][32];
+    struct port_counters *counters[ENGINE_PORTS_MAX];
+    uint64_t opened_at_ns; // the counters
+};
+
+// ---- in the thread
 
 static void take(void *context, const struct rdma_qp *qp) {
     struct rdma_facts *facts = context;
@@ -22,43 +34,53 @@ static void take(void *context, const struct rdma_qp *qp) {
     }
 }
 
-static void read_qps(struct agent_rdma *rdma) {
+static void read_qps(struct rdma_reader *reader) {
     struct error error = {0};
-    struct rdma_facts *facts = &rdma->next;
+    struct rdma_facts *facts = &reader->next;
     facts->qp_count = 0;
     snprintf(facts->reason, sizeof facts->reason, "this machine has no RDMA device");
     if (access(RDMA_DEVICES, F_OK) != 0) {
         return;
     }
-    int rc = rdma->rdma != NULL ? 0 : rdma_qps_open(&rdma->rdma, &error);
-    rc = rc != 0 ? rc : rdma_qps_read(rdma->rdma, take, facts, &error);
+    int rc = reader->rdma != NULL ? 0 : rdma_qps_open(&reader->rdma, &error);
+    rc = rc != 0 ? rc : rdma_qps_read(reader->rdma, take, facts, &error);
     snprintf(facts->reason, sizeof facts->reason, "%s",
-             rc != 0 ? error.text : rdma_qps_reason(rdma->rdma));
+             rc != 0 ? error.text : rdma_qps_reason(reader->rdma));
 }
 
-static void open_counters(struct agent_rdma *rdma) {
+static void open_counters(struct rdma_reader *reader) {
     uint64_t now_ns = clock_now_ns();
-    if (rdma->opened_at_ns != 0 && now_ns - rdma->opened_at_ns < REOPEN_NS) {
+    if (reader->opened_at_ns != 0 && now_ns - reader->opened_at_ns < REOPEN_NS) {
         return;
     }
-    rdma->opened_at_ns = now_ns;
-    for (uint32_t i = 0; i < rdma->agent->port_count; i++) {
-        port_counters_close(rdma->counters[i]);
-        rdma->counters[i] = NULL;
-        (void)port_counters_open(rdma->agent->ports[i].device, &rdma->counters[i], NULL);
+    reader->opened_at_ns = now_ns;
+    for (uint32_t i = 0; i < reader->port_count; i++) {
+        port_counters_close(reader->counters[i]);
+        reader->counters[i] = NULL;
+        (void)port_counters_open(reader->devices[i], &reader->counters[i], NULL);
     }
 }
 
-static void read_in_worker(uv_work_t *work) {
-    struct agent_rdma *rdma = work->data;
-    read_qps(rdma);
-    open_counters(rdma);
-    for (uint32_t i = 0; i < rdma->agent->port_count; i++) {
-        memset(&rdma->next.ports[i], 0xff, sizeof rdma->next.ports[i]); // PORT_COUNTER_ABSENT
-        if (rdma->counters[i] != NULL) {
-            port_counters_read(rdma->counters[i], &rdma->next.ports[i]);
+static void read_all(void *data) {
+    struct rdma_reader *reader = data;
+    read_qps(reader);
+    open_counters(reader);
+    for (uint32_t i = 0; i < reader->port_count; i++) {
+        memset(&reader->next.ports[i], 0xff, sizeof reader->next.ports[i]); // PORT_COUNTER_ABSENT
+        if (reader->counters[i] != NULL) {
+            port_counters_read(reader->counters[i], &reader->next.ports[i]);
         }
     }
+}
+
+static void release(void *data) {
+    struct rdma_reader *reader = data;
+    rdma_qps_close(reader->rdma);
+    for (uint32_t i = 0; i < reader->port_count; i++) {
+        port_counters_close(reader->counters[i]);
+    }
+    free(reader->next.qps);
+    free(reader);
 }
 
 // ---- in the loop
@@ -106,43 +128,83 @@ static void tell_engine(struct agent *agent) {
     free(seen);
 }
 
-static void on_read(uv_work_t *work, int status) {
-    struct agent_rdma *rdma = work->data;
+static void on_read(void *context) {
+    struct agent *agent = context;
+    struct agent_rdma *rdma = &agent->rdma;
     struct rdma_facts before = rdma->facts;
-    rdma->working = false;
-    if (status == 0 && !rdma->agent->stopping) {
-        rdma->facts = rdma->next;
-        rdma->next = before;
-        tell_engine(rdma->agent);
+    if (agent->stopping) {
+        return;
+    }
+    rdma->facts = rdma->reader->next;
+    rdma->reader->next = before;
+    if (rdma->said_slow) {
+        rdma->said_slow = false;
+        agent_tell(agent, LOG_INFO, "counters_return", agent->config.host,
+                   "the counters of the ports are read again");
+    }
+    tell_engine(agent);
+}
+
+static bool make_reader(struct agent *agent) {
+    struct agent_rdma *rdma = &agent->rdma;
+    struct rdma_reader *reader = calloc(1, sizeof *reader);
+    if (reader == NULL) {
+        return false;
+    }
+    struct side_job job = {read_all, on_read, release, reader, agent};
+    reader->port_count = agent->port_count;
+    for (uint32_t i = 0; i < agent->port_count; i++) {
+        snprintf(reader->devices[i], sizeof reader->devices[i], "%s", agent->ports[i].device);
+    }
+    if (side_open(&agent->loop, &job, &rdma->side) != 0) {
+        free(reader);
+        return false;
+    }
+    rdma->reader = reader;
+    return true;
+}
+
+static void warn_of_slow(struct agent *agent) {
+    struct agent_rdma *rdma = &agent->rdma;
+    if (!rdma->said_slow && clock_now_ns() - rdma->read_at_ns > SLOW_NS) {
+        rdma->said_slow = true;
+        agent_tell(agent, LOG_WARNING, "counters_slow", agent->config.host,
+                   "the driver has not answered for %u s: counters and QPs are as they were then",
+                   (unsigned)(SLOW_NS / NS_PER_S));
     }
 }
 
 void agent_rdma_look(struct agent *agent) {
     struct agent_rdma *rdma = &agent->rdma;
     uint64_t now_ns = clock_now_ns();
-    if (rdma->working || (rdma->read_at_ns != 0 && now_ns - rdma->read_at_ns < LOOK_NS)) {
+    if (rdma->side == NULL && !make_reader(agent)) {
         return;
     }
-    if (rdma->next.qps == NULL) {
-        rdma->next.qps = calloc(AGENT_QPS_MAX, sizeof *rdma->next.qps);
+    if (side_is_busy(rdma->side)) {
+        warn_of_slow(agent);
+        return;
+    }
+    if (rdma->read_at_ns != 0 && now_ns - rdma->read_at_ns < LOOK_NS) {
+        return;
+    }
+    struct rdma_facts *next = &rdma->reader->next;
+    if (next->qps == NULL) {
+        next->qps = calloc(AGENT_QPS_MAX, sizeof *next->qps);
     }
     rdma->read_at_ns = now_ns;
-    rdma->agent = agent;
-    rdma->work.data = rdma;
-    rdma->working = rdma->next.qps != NULL &&
-                    uv_queue_work(&agent->loop, &rdma->work, read_in_worker, on_read) == 0;
+    if (next->qps != NULL) {
+        (void)side_start(rdma->side); // else with the next look
+    }
+}
+
+void agent_rdma_close(struct agent_rdma *rdma) {
+    side_close(rdma->side); // takes the reader with it
+    rdma->side = NULL;
+    rdma->reader = NULL;
 }
 
 void agent_rdma_fini(struct agent_rdma *rdma) {
-    if (rdma->working) {
-        return; // the process ends with a reading under way: that memory is the worker's
-    }
-    rdma_qps_close(rdma->rdma);
-    for (uint32_t i = 0; i < ENGINE_PORTS_MAX; i++) {
-        port_counters_close(rdma->counters[i]);
-    }
     free(rdma->facts.qps);
-    free(rdma->next.qps);
 }
 
 // ---- views

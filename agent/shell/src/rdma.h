@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the machine's RDMA side says by itself: its QPs and the counters of its ports. Both are read
-// now and then in a worker, since a driver may ask its firmware about each. QPs are told to the
-// engine where a NIC cannot see them itself, and shown beside the flow that they belong to;
-// counters are shown in the status. Inside of srv6-agent only.
+// now and then in a thread of their own (side.h), since a driver may ask its firmware about each.
+// QPs are told to the engine where a NIC cannot see them itself, and shown beside the flow that
+// they belong to; counters are shown in the status. Inside of srv6-agent only.
 #ifndef AGENT_SHELL_RDMA_H
 #define AGENT_SHELL_RDMA_H
 
 #include <jansson.h>
-#include <uv.h>
 
 #include "agent_core/engine.h"
 #include "model/error.h"
@@ -15,6 +14,8 @@
 #include "nicdrv/rdma_qps.h"
 
 struct agent;
+struct rdma_reader; // what the reading thread has
+struct side;
 
 #define AGENT_QPS_MAX 4096 // the rest is not shown
 
@@ -26,22 +27,18 @@ struct rdma_facts {
 };
 
 struct agent_rdma {
-    struct agent *agent;
     struct rdma_facts facts; // as last read; qps is NULL before the first reading
-    // The worker's while `working`:
-    struct rdma_facts next;
-    struct rdma_qps *rdma; // NULL: no RDMA here yet
-    struct port_counters *counters[ENGINE_PORTS_MAX];
-    uint64_t opened_at_ns; // the counters
-    uv_work_t work;
-
+    struct rdma_reader *reader;
+    struct side *side; // NULL: not begun
     uint64_t read_at_ns;
-    bool working;
+    bool said_slow;
 };
 
 // Starts a reading when the last one is long enough ago. Calls agent_step when it ends.
 void agent_rdma_look(struct agent *agent);
-// After the loop has run its last callback.
+// Ends the readings; one that does not end keeps nobody waiting. Before the loop's handles are
+// closed.
+void agent_rdma_close(struct agent_rdma *rdma);
 void agent_rdma_fini(struct agent_rdma *rdma);
 // Of the plan's flow: [{"qp" (the destination's, as in the packets), "local_qp", "sport", "pid",
 // "process", "device"}]. Owned by the caller, as are those below.

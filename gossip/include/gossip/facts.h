@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "model/belief.h"
+#include "model/host_facts.h"
 #include "model/job.h"
 
 struct member_facts {
@@ -65,5 +66,8 @@ ssize_t drain_order_encode(const struct drain_order *order, void *bytes, size_t 
 int drain_order_decode(const void *bytes, size_t size, struct drain_order *out);
 ssize_t host_load_encode(const struct host_load *load, void *bytes, size_t size);
 int host_load_decode(const void *bytes, size_t size, struct host_load *out);
+// Settings that the reader does not know are left out.
+ssize_t host_facts_encode(const struct host_facts *facts, void *bytes, size_t size);
+int host_facts_decode(const void *bytes, size_t size, struct host_facts *out);
 
 #endif

@@ -73,6 +73,22 @@ int run_trace(const struct ctl *ctl) {
     return ctl_show(ctl, "trace", json_pack("{s:s}", "flow", ctl->operands[0]), view_trace);
 }
 
+int run_audit(const struct ctl *ctl) {
+    json_t *audit = NULL;
+    int rc = ctl_ask(ctl, "audit", NULL, &audit);
+    if (rc != TOOL_OK) {
+        return rc;
+    }
+    bool consistent = tool_json_bool(audit, "consistent", false);
+    if (ctl->json) {
+        rc = tool_print_json(audit);
+    } else {
+        rc = view_audit(audit, stdout);
+        json_decref(audit);
+    }
+    return rc == TOOL_OK && !consistent ? TOOL_UNHEALTHY : rc;
+}
+
 int run_events(const struct ctl *ctl) {
     json_t *arguments = json_pack("{s:s}", "level", ctl->level != NULL ? ctl->level : "info");
     return ctl->follow ? ctl_follow(ctl, arguments)

@@ -18,6 +18,8 @@ const struct ctl_command ctl_commands[] = {
     {"paths", "SRC DST", 2, AGENT, "every path between two hosts", run_paths},
     {"why", "FLOW", 1, AGENT, "why a flow takes its paths", run_why},
     {"trace", "FLOW", 1, AGENT, "each hop of a flow, as probed", run_trace},
+    {"audit", "", 0, AGENT, "whose settings differ from most others'; exit 4 when some do",
+     run_audit},
     {"events", "[-f] [--level LEVEL]", 0, AGENT | CTL_OPTION_FOLLOW | CTL_OPTION_LEVEL,
      "what happened; -f: and what happens", run_events},
     {"job submit", "FILE", 1, AGENT | CTL_OPTION_FORCE, "make a job known to all agents",

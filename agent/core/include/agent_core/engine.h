@@ -26,6 +26,7 @@
 #include "model/belief.h"
 #include "model/error.h"
 #include "model/fabric.h"
+#include "model/host_facts.h"
 #include "model/job.h"
 #include "model/nic_facts.h"
 #include "model/rule.h"
@@ -86,6 +87,7 @@ enum engine_event_kind {
     ENGINE_NIC_LOST,    // port: what was applied is gone, so nothing is decapsulated; likewise
     ENGINE_CONFIG,      // config: live keys changed (probe timing, thresholds, algorithm), or what
                         // the NIC can do became known
+    ENGINE_HOST_FACTS,  // host_facts: how this host is set up, as read now
     ENGINE_LEAVE,       // say goodbye in gossip
 };
 
@@ -127,6 +129,7 @@ struct engine_event {
         struct engine_port_counters counters;
         uint32_t port;
         const struct engine_config *config;
+        const struct host_facts *host_facts; // borrowed
     };
 };
 
@@ -264,6 +267,16 @@ struct engine_load {
     uint64_t age_ns; // at the last step, since it was heard (the own one: measured)
 };
 bool engine_member_load(const struct engine *engine, const char *name, struct engine_load *out);
+// How the live members are set up, and who is odd (model/host_facts.h). Made anew with each call.
+struct engine_audit {
+    uint32_t host_count, silent_count; // silent: say nothing of themselves, or what cannot be read
+    struct audit_host *hosts;          // their facts are owned
+    node_id *nodes;                    // of them
+    node_id *silent;
+    struct audit_setting settings[HOST_SETTINGS];
+};
+int engine_audit(const struct engine *engine, struct engine_audit *out); // -ENOMEM; *out owned
+void engine_audit_fini(struct engine_audit *audit);
 // Operators' orders in force.
 struct engine_order {
     const char *name;
