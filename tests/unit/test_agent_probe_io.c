@@ -32,6 +32,8 @@
 
 #define NONCE 0xfeedface
 #define ECT0 2
+#define SOME_PROBES 20
+#define PADDED_BYTES 1400
 
 static char leaf[32], spine[32];
 static struct probe_port port = {.device = "nic0"};
@@ -121,7 +123,7 @@ static bool await(struct probe_io *io, struct probe_outcome *out, int timeout_ms
         }
         struct pollfd descriptor = {.fd = probe_io_fd(io), .events = POLLIN};
         if (poll(&descriptor, 1, timeout_ms) == 1) {
-            probe_io_work(io, clock_now_ns());
+            probe_io_work(io);
         }
     }
     return probe_io_take(io, out);
@@ -138,17 +140,17 @@ static void expect_back(struct probe_io *io, uint64_t token, uint64_t sent_after
     assert_false(outcome.result.ce);
 }
 
-// The first packet to a new neighbour is lost to neighbour discovery or late.
+// While the neighbour is sought the first packets are lost or leave late.
 static void warm_up(struct probe_io *io) {
     struct probe_outcome outcome;
     bool back = false;
-    for (int i = 0; i < 20 && !back; i++) {
+    for (int i = 0; i < 50 && !back; i++) {
         send_one(io, 1, "fcbb:bb00:11:21:11:f001::", NULL);
-        back = await(io, &outcome, 200);
+        while (await(io, &outcome, 100)) {
+            back = back || !outcome.failed;
+        }
     }
     assert_true(back);
-    while (await(io, &outcome, 50)) {
-    }
 }
 
 static void loops_come_back(enum probe_backend backend) {
@@ -235,7 +237,7 @@ static void foreign_datagrams_are_counted_and_dropped(enum probe_backend backend
     struct probe_outcome outcome;
     struct probe_io_stats stats;
     struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(PROBE_UDP_PORT)};
-    struct probe_payload other = {NONCE + 1, 3, 4};
+    struct probe_payload other = {NONCE + 1, 3, 4, 0};
     uint8_t bytes[PROBE_PAYLOAD_SIZE];
     struct sid way = sid_from("fcbb:bb00:11:21:11:f001::");
     int on = 1, fd = socket(AF_INET6, SOCK_DGRAM, 0);
@@ -278,6 +280,105 @@ static void a_probe_that_cannot_be_sent_fails_and_is_not_lost(void **state) {
         }
         probe_io_close(io);
     }
+}
+
+static void a_probe_that_left_late_fails_and_its_return_is_dropped(void **state) {
+    (void)state;
+    enum probe_backend backends[] = {PROBE_BACKEND_IO_URING, PROBE_BACKEND_EPOLL};
+    const char *ways[][2] = {{"fcbb:bb00:11:21:11:f001::", NULL},
+                             {"fcbb:bb00:11:21:11:21:11:21", "fcbb:bb00:11:f001::"}};
+    for (int i = 0; i < 4; i++) {
+        struct probe_io *io = open_io(backends[i / 2]);
+        struct engine_probe probe = {.token = 3};
+        struct probe_outcome outcome;
+        struct probe_io_stats stats;
+        probe.sids.count = ways[i % 2][1] == NULL ? 1 : 2;
+        for (int j = 0; j < probe.sids.count; j++) {
+            probe.sids.sids[j] = sid_from(ways[i % 2][j]);
+        }
+        probe_io_send(io, clock_now_ns() - PROBE_LATE_NS - 1, &probe, 1); // as if descheduled
+        assert_true(await(io, &outcome, 500));
+        assert_true(outcome.failed);
+        assert_int_equal(outcome.result.token, 3);
+        send_one(io, 4, ways[i % 2][0], ways[i % 2][1]);
+        assert_true(await(io, &outcome, 500));
+        assert_int_equal(outcome.result.token, 4); // not 3
+        assert_false(outcome.failed);
+        probe_io_stats(io, &stats);
+        assert_int_equal(stats.late, 1);
+        assert_int_equal(stats.sent, 2);
+        assert_int_equal(stats.received, 1);
+        probe_io_close(io);
+    }
+}
+
+// The time in the payload is this process's, before the probe is handed to the kernel.
+static void departures_are_the_kernels_also_after_a_failure(void **state) {
+    (void)state;
+    enum probe_backend backends[] = {PROBE_BACKEND_IO_URING, PROBE_BACKEND_EPOLL};
+    for (int i = 0; i < 2; i++) {
+        struct probe_io *io = open_io(backends[i]);
+        struct engine_probe probes[SOME_PROBES] = {0};
+        struct probe_outcome outcome;
+        uint32_t failed = 0, back = 0;
+        uint64_t last_ns = 0;
+        warm_up(io);
+        for (uint32_t j = 0; j < SOME_PROBES; j++) {
+            probes[j].token = 50 + j;
+            probes[j].sids.count = 1;
+            // No route: the kernel refuses in the middle of the batch.
+            probes[j].sids.sids[0] =
+                sid_from(j == SOME_PROBES / 2 ? "fcbb:1::1" : "fcbb:bb00:11:21:11:f001::");
+        }
+        probe_io_send(io, clock_now_ns(), probes, SOME_PROBES);
+        while (failed + back < SOME_PROBES && await(io, &outcome, 500)) {
+            failed += outcome.failed ? 1 : 0;
+            back += outcome.failed ? 0 : 1;
+        }
+        assert_int_equal(failed, 1);
+        assert_int_equal(back, SOME_PROBES - 1);
+        // Those of one call share the time at which it began, unless the kernel says more.
+        probe_io_send(io, clock_now_ns(), probes, SOME_PROBES / 2);
+        for (uint32_t j = 0; j < SOME_PROBES / 2; j++) {
+            assert_true(await(io, &outcome, 500));
+            assert_true(outcome.result.sent_at_ns > last_ns);
+            last_ns = outcome.result.sent_at_ns;
+        }
+        probe_io_close(io);
+    }
+}
+
+static void a_probe_has_the_size_that_it_is_to_have(void **state) {
+    (void)state;
+    enum probe_backend backends[] = {PROBE_BACKEND_IO_URING, PROBE_BACKEND_EPOLL};
+    assert_int_equal(run("nsenter --net=/run/netns/%s nft 'add table inet sizes; add chain inet "
+                         "sizes c { type filter hook prerouting priority 0; }; add rule inet sizes "
+                         "c ip6 length %d counter'",
+                         leaf, PADDED_BYTES - 40),
+                     0);
+    for (int i = 0; i < 2; i++) {
+        struct probe_io *io = open_io(backends[i]);
+        struct engine_probe probes[2] = {{.token = 60, .packet_bytes = PADDED_BYTES},
+                                         {.token = 61, .packet_bytes = PADDED_BYTES}};
+        struct probe_outcome outcome;
+        probes[0].sids.count = 1;
+        probes[0].sids.sids[0] = sid_from("fcbb:bb00:11:f001::");
+        probes[1].sids.count = 2;
+        probes[1].sids.sids[0] = sid_from("fcbb:bb00:11:11:11:11:11:11");
+        probes[1].sids.sids[1] = sid_from("fcbb:bb00:11:f001::");
+        probe_io_send(io, clock_now_ns(), probes, 2);
+        for (uint64_t token = 60; token <= 61; token++) {
+            assert_true(await(io, &outcome, 500));
+            assert_int_equal(outcome.result.token, token);
+            assert_false(outcome.failed);
+        }
+        probe_io_close(io);
+    }
+    assert_int_equal(run("nsenter --net=/run/netns/%s nft list table inet sizes | grep -q 'counter "
+                         "packets 4 bytes %d'",
+                         leaf, 4 * PADDED_BYTES),
+                     0);
+    run("nsenter --net=/run/netns/%s nft delete table inet sizes", leaf);
 }
 
 // What container runtimes do: io_uring_setup fails with a code of their choice.
@@ -372,6 +473,9 @@ int main(void) {
         cmocka_unit_test(a_mark_on_the_way_is_reported),
         cmocka_unit_test(foreign_datagrams_are_counted_and_dropped_by_both_back_ends),
         cmocka_unit_test(a_probe_that_cannot_be_sent_fails_and_is_not_lost),
+        cmocka_unit_test(a_probe_that_left_late_fails_and_its_return_is_dropped),
+        cmocka_unit_test(departures_are_the_kernels_also_after_a_failure),
+        cmocka_unit_test(a_probe_has_the_size_that_it_is_to_have),
         cmocka_unit_test(where_io_uring_is_forbidden_epoll_takes_over_and_says_why),
         cmocka_unit_test(a_missing_device_and_a_taken_port_are_said_in_a_sentence),
     };

@@ -74,13 +74,14 @@ static bool wants_gossip(const struct engine_event *event, const struct engine_e
 static int step_once(struct agent *agent, const struct engine_event *event, struct error *error,
                      bool *news) {
     struct engine_effects effects;
-    int rc = engine_step(agent->engine, clock_now_ns(), event, &effects, error);
+    uint64_t now_ns = clock_now_ns();
+    int rc = engine_step(agent->engine, now_ns, event, &effects, error);
     apply_rules(agent, &effects);
     if (wants_gossip(event, &effects) && carry(agent)) {
         *news = true;
     }
     if (effects.probe_count > 0 && agent->probe != NULL) {
-        probe_io_send(agent->probe, clock_now_ns(), effects.probes, effects.probe_count);
+        probe_io_send(agent->probe, now_ns, effects.probes, effects.probe_count);
     }
     for (uint32_t i = 0; i < effects.note_count; i++) {
         const struct engine_note *note = &effects.notes[i];
@@ -142,7 +143,7 @@ void agent_drain_probes(struct agent *agent) {
     for (int round = 0; round < PROBE_ROUNDS && agent->probe != NULL; round++) {
         struct probe_outcome outcome;
         bool any = false;
-        probe_io_work(agent->probe, clock_now_ns());
+        probe_io_work(agent->probe);
         while (probe_io_take(agent->probe, &outcome)) {
             struct engine_event event = {.kind = outcome.failed ? ENGINE_PROBE_FAILED
                                                                 : ENGINE_PROBE_RETURNED,

@@ -146,7 +146,8 @@ static void tell_prober(const struct agent *agent, struct metric_text *text) {
                                           {"returned", stats.probes_returned},
                                           {"lost", stats.probes_lost},
                                           {"void", stats.probes_void},
-                                          {"unsent", io.send_failed}};
+                                          {"unsent", io.send_failed - io.late},
+                                          {"late", io.late}};
     const struct metric_case marks[] = {{"sent", stats.ecn_probes_sent},
                                         {"marked", stats.ecn_probes_marked}};
     metrics_cases(text, &probes, "result", results, sizeof(results) / sizeof(results[0]));

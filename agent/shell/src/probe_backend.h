@@ -14,8 +14,8 @@ struct probe_backend_ops {
     int (*open)(struct probe_io *io, struct error *error);
     void (*close)(struct probe_io *io);
     int (*fd)(const struct probe_io *io);
-    void (*work)(struct probe_io *io, uint64_t now_ns);
-    void (*send)(struct probe_io *io, uint64_t now_ns, const struct engine_probe *probes,
+    void (*work)(struct probe_io *io);
+    void (*send)(struct probe_io *io, uint64_t due_at_ns, const struct engine_probe *probes,
                  uint32_t count);
 };
 
@@ -35,9 +35,18 @@ struct probe_io {
 };
 
 void probe_io_failed(struct probe_io *io, uint64_t token);
-// A datagram arrived: parsed, counted and queued when it is ours.
-void probe_io_received(struct probe_io *io, const struct msghdr *header, const void *payload,
-                       size_t size, uint64_t now_ns, int64_t offset_ns);
+// A datagram arrived on a socket: parsed, counted and queued when it is ours.
+void probe_io_received(struct probe_io *io, const struct probe_socket *socket,
+                       const struct msghdr *header, const void *payload, size_t size,
+                       uint64_t now_ns, int64_t offset_ns);
+// The way of a probe; < 0: it has none, and that is queued.
+int probe_io_way(struct probe_io *io, const struct engine_probe *probe);
+// Fills the message of the `index`-th probe of a call.
+void probe_io_fill(struct probe_io *io, struct probe_message *message, enum probe_way way,
+                   const struct engine_probe *probe, uint32_t index, uint64_t due_at_ns,
+                   uint64_t now_ns);
+// Before what came in is looked at: when did what we sent leave?
+void probe_io_read_stamps(struct probe_io *io, int64_t offset_ns);
 bool probe_io_has_room(const struct probe_io *io);
 
 #endif

@@ -16,13 +16,17 @@
 struct receive_slot {
     struct iovec iov;
     alignas(struct cmsghdr) uint8_t control[PROBE_CONTROL_SIZE];
-    uint8_t payload[PROBE_PAYLOAD_SIZE + 1]; // one more, so that a longer datagram shows
+    uint8_t payload[PROBE_PAYLOAD_SIZE]; // padding is cut off
 };
 
 struct epoll_state {
     int fd;
     struct mmsghdr headers[BATCH];
     struct receive_slot slots[BATCH];
+    // To send, all on one socket:
+    struct probe_socket *socket;
+    enum probe_way way;
+    unsigned filled;
     struct probe_message messages[BATCH];
     uint64_t tokens[BATCH];
 };
@@ -48,7 +52,7 @@ static int epoll_open(struct probe_io *io, struct error *error) {
     io->state = state;
     for (uint32_t i = 0; i < io->socket_count; i++) {
         struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-        if (epoll_ctl(state->fd, EPOLL_CTL_ADD, io->sockets[i].udp, &event) != 0) {
+        if (epoll_ctl(state->fd, EPOLL_CTL_ADD, io->sockets[i].fds[PROBE_BY_UDP], &event) != 0) {
             int code = -errno;
             epoll_close(io);
             return error_set(error, code, "epoll: %s", strerror(-code));
@@ -73,74 +77,78 @@ static void prepare_slots(struct epoll_state *state) {
     }
 }
 
-static void drain_socket(struct probe_io *io, int udp, uint64_t now_ns, int64_t offset_ns) {
+static void drain_socket(struct probe_io *io, const struct probe_socket *socket, uint64_t now_ns,
+                         int64_t offset_ns) {
     struct epoll_state *state = io->state;
     int received = BATCH;
     while (received == BATCH && probe_io_has_room(io)) {
         prepare_slots(state);
-        received = recvmmsg(udp, state->headers, BATCH, MSG_DONTWAIT, NULL);
+        received = recvmmsg(socket->fds[PROBE_BY_UDP], state->headers, BATCH, MSG_DONTWAIT, NULL);
         for (int i = 0; i < received; i++) {
-            probe_io_received(io, &state->headers[i].msg_hdr, state->slots[i].payload,
+            probe_io_received(io, socket, &state->headers[i].msg_hdr, state->slots[i].payload,
                               state->headers[i].msg_len, now_ns, offset_ns);
         }
     }
 }
 
-static void epoll_work(struct probe_io *io, uint64_t now_ns) {
+static void epoll_work(struct probe_io *io) {
+    uint64_t now_ns = clock_now_ns();
     int64_t offset_ns = clock_wall_offset_ns();
+    probe_io_read_stamps(io, offset_ns);
     for (uint32_t i = 0; i < io->socket_count; i++) {
-        drain_socket(io, io->sockets[i].udp, now_ns, offset_ns);
+        drain_socket(io, &io->sockets[i], now_ns, offset_ns);
     }
 }
 
-// sendmmsg stops at the first message that it cannot send: that one failed, the rest is tried
-// again.
-static void send_batch(struct probe_io *io, int fd, unsigned count) {
+// Sends what is filled. sendmmsg stops at the first message that it cannot send: that one failed,
+// the rest is tried again.
+static void send_batch(struct probe_io *io) {
     struct epoll_state *state = io->state;
     unsigned done = 0;
-    while (done < count) {
-        int sent = sendmmsg(fd, state->headers + done, count - done, MSG_DONTWAIT);
+    bool failed = false;
+    while (done < state->filled) {
+        int sent = sendmmsg(state->socket->fds[state->way], state->headers + done,
+                            state->filled - done, MSG_DONTWAIT);
         if (sent > 0) {
             io->stats.sent += (uint64_t)sent;
             done += (unsigned)sent;
         } else {
-            probe_io_failed(io, state->tokens[done]);
-            done++;
+            probe_io_failed(io, state->tokens[done++]);
+            failed = true;
         }
     }
+    if (failed) { // not before: what follows was numbered too
+        probe_stamps_restart(&state->socket->stamps[state->way]);
+    }
+    state->filled = 0;
 }
 
-static void epoll_send(struct probe_io *io, uint64_t now_ns, const struct engine_probe *probes,
+static void epoll_send(struct probe_io *io, uint64_t due_at_ns, const struct engine_probe *probes,
                        uint32_t count) {
     struct epoll_state *state = io->state;
-    unsigned filled = 0;
-    int batch_fd = -1;
+    uint64_t now_ns = clock_now_ns();
     for (uint32_t i = 0; i < count; i++) {
-        if (probes[i].port >= io->socket_count) {
-            probe_io_failed(io, probes[i].token);
+        int way = probe_io_way(io, &probes[i]);
+        if (way < 0) {
             continue;
         }
-        int fd = probe_message_fill(&state->messages[filled], &io->sockets[probes[i].port],
-                                    &probes[i], io->nonce, now_ns);
-        if (fd < 0) {
-            probe_io_failed(io, probes[i].token);
-            continue;
+        struct probe_socket *socket = &io->sockets[probes[i].port];
+        if (socket != state->socket || (int)state->way != way) {
+            send_batch(io); // another socket: what is there goes first
         }
-        if (filled > 0 && fd != batch_fd) { // another socket: send what is there, then begin anew
-            send_batch(io, batch_fd, filled);
-            filled = 0;
-            fd = probe_message_fill(&state->messages[0], &io->sockets[probes[i].port], &probes[i],
-                                    io->nonce, now_ns);
-        }
-        batch_fd = fd;
-        state->headers[filled] = (struct mmsghdr){.msg_hdr = state->messages[filled].header};
-        state->tokens[filled++] = probes[i].token;
-        if (filled == BATCH) {
-            send_batch(io, batch_fd, filled);
-            filled = 0;
+        state->socket = socket;
+        state->way = (enum probe_way)way;
+        struct probe_message *message = &state->messages[state->filled];
+        probe_io_fill(io, message, state->way, &probes[i], i, due_at_ns, now_ns);
+        state->headers[state->filled] = (struct mmsghdr){.msg_hdr = message->header};
+        state->tokens[state->filled++] = probes[i].token;
+        if (state->filled == BATCH) {
+            send_batch(io);
+            now_ns = clock_now_ns();
         }
     }
-    send_batch(io, batch_fd, filled);
+    send_batch(io);
+    probe_io_read_stamps(io, clock_wall_offset_ns());
 }
 
 const struct probe_backend_ops probe_backend_epoll = {

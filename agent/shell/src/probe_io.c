@@ -32,16 +32,58 @@ void probe_io_failed(struct probe_io *io, uint64_t token) {
     enqueue(io, &outcome);
 }
 
-void probe_io_received(struct probe_io *io, const struct msghdr *header, const void *payload,
-                       size_t size, uint64_t now_ns, int64_t offset_ns) {
+void probe_io_received(struct probe_io *io, const struct probe_socket *socket,
+                       const struct msghdr *header, const void *payload, size_t size,
+                       uint64_t now_ns, int64_t offset_ns) {
     struct probe_outcome outcome = {.failed = false};
-    if (!probe_message_parse(header, payload, size, io->nonce, now_ns, offset_ns,
-                             &outcome.result)) {
+    switch (probe_message_parse(header, payload, size, socket, io->nonce, now_ns, offset_ns,
+                                &outcome.result)) {
+    case PROBE_FOREIGN:
         io->stats.foreign++;
         return;
+    case PROBE_LEFT_LATE: // its outcome was queued when that became known
+        return;
+    case PROBE_BACK:
+        io->stats.received++;
+        enqueue(io, &outcome);
     }
-    io->stats.received++;
-    enqueue(io, &outcome);
+}
+
+int probe_io_way(struct probe_io *io, const struct engine_probe *probe) {
+    int way = -ENODEV;
+    if (probe->port < io->socket_count) {
+        way = probe_way_of(&io->sockets[probe->port], probe);
+    }
+    if (way < 0) {
+        probe_io_failed(io, probe->token);
+    }
+    return way;
+}
+
+void probe_io_fill(struct probe_io *io, struct probe_message *message, enum probe_way way,
+                   const struct engine_probe *probe, uint32_t index, uint64_t due_at_ns,
+                   uint64_t now_ns) {
+    const struct probe_sending sending = {io->nonce, due_at_ns, now_ns,
+                                          index < PROBE_STAMPED_FIRST ||
+                                              index % PROBE_STAMPED_EVERY == 0};
+    probe_message_fill(message, &io->sockets[probe->port], way, probe, &sending);
+}
+
+static void left_late(void *context, uint64_t token) {
+    struct probe_io *io = context;
+    io->stats.late++;
+    probe_io_failed(io, token);
+}
+
+void probe_io_read_stamps(struct probe_io *io, int64_t offset_ns) {
+    for (uint32_t i = 0; i < io->socket_count; i++) {
+        for (int way = 0; way < PROBE_WAYS; way++) {
+            struct probe_stamps *stamps = &io->sockets[i].stamps[way];
+            if (stamps->pending > 0) {
+                probe_stamps_read(stamps, offset_ns, left_late, io);
+            }
+        }
+    }
 }
 
 bool probe_io_take(struct probe_io *io, struct probe_outcome *out) {
@@ -128,13 +170,13 @@ int probe_io_fd(const struct probe_io *io) {
     return io->ops->fd(io);
 }
 
-void probe_io_work(struct probe_io *io, uint64_t now_ns) {
-    io->ops->work(io, now_ns);
+void probe_io_work(struct probe_io *io) {
+    io->ops->work(io);
 }
 
-void probe_io_send(struct probe_io *io, uint64_t now_ns, const struct engine_probe *probes,
+void probe_io_send(struct probe_io *io, uint64_t due_at_ns, const struct engine_probe *probes,
                    uint32_t count) {
-    io->ops->send(io, now_ns, probes, count);
+    io->ops->send(io, due_at_ns, probes, count);
 }
 
 const char *probe_io_backend(const struct probe_io *io) {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define PROBE_MAGIC UINT32_C(0x73723670) // "sr6p"
-#define PROBE_FORM 1
+#define PROBE_FORM 2
 #define ROUTING_TYPE_SRH 4
 
 static void put64(uint8_t *at, uint64_t value) {
@@ -36,6 +36,7 @@ void probe_payload_encode(const struct probe_payload *payload, uint8_t bytes[PRO
     memset(bytes, 0, PROBE_PAYLOAD_SIZE);
     put32(bytes, PROBE_MAGIC);
     bytes[4] = PROBE_FORM;
+    put16(bytes + 6, payload->mark);
     put64(bytes + 8, payload->nonce);
     put64(bytes + 16, payload->token);
     put64(bytes + 24, payload->sent_at_ns);
@@ -44,14 +45,15 @@ void probe_payload_encode(const struct probe_payload *payload, uint8_t bytes[PRO
 int probe_payload_decode(const void *bytes, size_t size, struct probe_payload *out) {
     const uint8_t *at = bytes;
     uint32_t magic;
-    if (size != PROBE_PAYLOAD_SIZE) {
+    if (size < PROBE_PAYLOAD_SIZE) {
         return -EBADMSG;
     }
     memcpy(&magic, at, sizeof(magic));
     if (be32toh(magic) != PROBE_MAGIC || at[4] != PROBE_FORM) {
         return -EBADMSG;
     }
-    *out = (struct probe_payload){get64(at + 8), get64(at + 16), get64(at + 24)};
+    *out = (struct probe_payload){get64(at + 8), get64(at + 16), get64(at + 24),
+                                  (uint16_t)(at[6] << 8 | at[7])};
     return 0;
 }
 
@@ -71,20 +73,26 @@ static size_t srh_encode(const struct sid_list *sids, uint8_t *at) {
     return 8 + (size_t)16 * entries;
 }
 
+size_t probe_packet_size(const struct sid_list *sids) {
+    size_t srh = sids->count < 2 ? 0 : 8 + (size_t)16 * (sids->count - 1U);
+    return 40 + srh + 8 + PROBE_PAYLOAD_SIZE;
+}
+
 size_t probe_packet_encode(const struct sid *source, const struct sid_list *sids,
-                           uint8_t traffic_class, const uint8_t payload[PROBE_PAYLOAD_SIZE],
+                           uint8_t traffic_class, uint16_t padding,
+                           const uint8_t payload[PROBE_PAYLOAD_SIZE],
                            uint8_t packet[PROBE_PACKET_MAX]) {
-    assert(sids->count >= 2 && sids->count <= SID_LIST_MAX);
+    assert(sids->count >= 2 && sids->count <= SID_LIST_MAX && padding <= PROBE_PADDING_MAX);
     uint8_t *udp = packet + 40 + srh_encode(sids, packet + 40);
     put16(udp, PROBE_UDP_PORT);
     put16(udp + 2, PROBE_UDP_PORT);
-    put16(udp + 4, 8 + PROBE_PAYLOAD_SIZE);
+    put16(udp + 4, (uint16_t)(8 + PROBE_PAYLOAD_SIZE + padding));
     put16(udp + 6, 0);
     memcpy(udp + 8, payload, PROBE_PAYLOAD_SIZE);
     size_t size = (size_t)(udp - packet) + 8 + PROBE_PAYLOAD_SIZE;
 
     put32(packet, UINT32_C(6) << 28 | (uint32_t)traffic_class << 20);
-    put16(packet + 4, (uint16_t)(size - 40));
+    put16(packet + 4, (uint16_t)(size - 40 + padding));
     packet[6] = IPPROTO_ROUTING;
     packet[7] = PROBE_HOP_LIMIT;
     memcpy(packet + 8, source->bytes, 16);

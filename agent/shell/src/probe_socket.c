@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <linux/errqueue.h>
 #include <linux/net_tstamp.h>
 #include <linux/udp.h>
 #include <stddef.h>
@@ -35,8 +34,6 @@ static const struct option udp_options[] = {
     {IPPROTO_IPV6, IPV6_RECVTCLASS, 1, true, "IPV6_RECVTCLASS"},
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, PROBE_HOP_LIMIT, true, "IPV6_UNICAST_HOPS"},
     {SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES, false, "SO_RCVBUFFORCE"},
-    {SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE, false,
-     "SO_TIMESTAMPING"},
 };
 
 static int set_options(int fd, const struct option *options, size_t count, struct error *error) {
@@ -111,58 +108,81 @@ int probe_socket_open(const struct probe_port *port, struct probe_socket *out,
         close(raw);
         raw = -1;
     }
-    *out = (struct probe_socket){*port, udp, raw};
+    *out = (struct probe_socket){.port = *port, .fds = {udp, raw}};
+    probe_stamps_init(&out->stamps[PROBE_BY_UDP], udp);
+    probe_stamps_init(&out->stamps[PROBE_BY_RAW], raw);
     return 0;
 }
 
 void probe_socket_close(struct probe_socket *socket) {
-    close(socket->udp);
-    if (socket->raw >= 0) {
-        close(socket->raw);
+    close(socket->fds[PROBE_BY_UDP]);
+    if (socket->fds[PROBE_BY_RAW] >= 0) {
+        close(socket->fds[PROBE_BY_RAW]);
     }
 }
 
-static void add_traffic_class(struct probe_message *message, uint8_t traffic_class) {
-    int value = traffic_class;
-    message->header.msg_control = message->control;
-    message->header.msg_controllen = sizeof(message->control);
-    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message->header);
-    cmsg->cmsg_level = IPPROTO_IPV6;
-    cmsg->cmsg_type = IPV6_TCLASS;
-    cmsg->cmsg_len = CMSG_LEN(sizeof(value));
-    memcpy(CMSG_DATA(cmsg), &value, sizeof(value));
-}
-
-int probe_message_fill(struct probe_message *message, const struct probe_socket *socket,
-                       const struct engine_probe *probe, uint64_t nonce, uint64_t now_ns) {
-    bool raw = probe->sids.count > 1;
-    if (probe->sids.count == 0 || probe->sids.count > SID_LIST_MAX) {
+int probe_way_of(const struct probe_socket *socket, const struct engine_probe *probe) {
+    if (probe->sids.count == 0 || probe->sids.count > SID_LIST_MAX ||
+        probe->packet_bytes > PROBE_PADDING_MAX) {
         return -EINVAL;
     }
-    if (raw && socket->raw < 0) {
-        return -EPERM;
+    if (probe->sids.count == 1) {
+        return PROBE_BY_UDP;
     }
-    memset(message, 0, offsetof(struct probe_message, bytes));
-    struct probe_payload payload = {nonce, probe->token, now_ns};
+    return socket->fds[PROBE_BY_RAW] < 0 ? -EPERM : PROBE_BY_RAW;
+}
+
+static void add_control(struct msghdr *header, int level, int type, uint32_t value) {
+    struct cmsghdr *cmsg =
+        (struct cmsghdr *)((uint8_t *)header->msg_control + header->msg_controllen);
+    cmsg->cmsg_level = level;
+    cmsg->cmsg_type = type;
+    cmsg->cmsg_len = CMSG_LEN(sizeof(value));
+    memcpy(CMSG_DATA(cmsg), &value, sizeof(value));
+    header->msg_controllen += CMSG_SPACE(sizeof(value));
+}
+
+static const uint8_t zeroes[PROBE_PADDING_MAX];
+
+static uint16_t padding_of(const struct engine_probe *probe) {
+    size_t least = probe_packet_size(&probe->sids);
+    return probe->packet_bytes > least ? (uint16_t)(probe->packet_bytes - least) : 0;
+}
+
+void probe_message_fill(struct probe_message *message, struct probe_socket *socket,
+                        enum probe_way way, const struct engine_probe *probe,
+                        const struct probe_sending *sending) {
+    uint16_t padding = padding_of(probe);
     uint8_t bytes[PROBE_PAYLOAD_SIZE];
-    probe_payload_encode(&payload, bytes);
+    struct probe_payload payload = {sending->nonce, probe->token, sending->now_ns, PROBE_NO_MARK};
+    memset(message, 0, offsetof(struct probe_message, bytes));
     message->to.sin6_family = AF_INET6;
     memcpy(&message->to.sin6_addr, probe->sids.sids[0].bytes, 16);
-    message->iov.iov_base = message->bytes;
-    message->header.msg_name = &message->to;
-    message->header.msg_namelen = sizeof(message->to);
-    message->header.msg_iov = &message->iov;
-    message->header.msg_iovlen = 1;
-    if (raw) { // a raw socket takes a port for a protocol number: it stays 0
-        message->iov.iov_len = probe_packet_encode(&socket->port.address, &probe->sids,
-                                                   probe->traffic_class, bytes, message->bytes);
-        return socket->raw;
+    message->iov[0].iov_base = message->bytes;
+    message->iov[1] = (struct iovec){(void *)(uintptr_t)zeroes, padding};
+    message->header = (struct msghdr){.msg_name = &message->to,
+                                      .msg_namelen = sizeof(message->to),
+                                      .msg_iov = message->iov,
+                                      .msg_iovlen = padding > 0 ? 2 : 1,
+                                      .msg_control = message->control};
+    if (sending->stamped) {
+        payload.mark = probe_stamps_expect(&socket->stamps[way], probe->token, sending->due_at_ns,
+                                           sending->now_ns);
+    }
+    if (payload.mark != PROBE_NO_MARK) {
+        add_control(&message->header, SOL_SOCKET, SO_TIMESTAMPING, SOF_TIMESTAMPING_TX_SOFTWARE);
+    }
+    probe_payload_encode(&payload, bytes);
+    if (way == PROBE_BY_RAW) { // a raw socket takes a port for a protocol number: it stays 0
+        message->iov[0].iov_len =
+            probe_packet_encode(&socket->port.address, &probe->sids, probe->traffic_class, padding,
+                                bytes, message->bytes);
+        return;
     }
     message->to.sin6_port = htons(PROBE_UDP_PORT);
     memcpy(message->bytes, bytes, sizeof(bytes));
-    message->iov.iov_len = sizeof(bytes);
-    add_traffic_class(message, probe->traffic_class);
-    return socket->udp;
+    message->iov[0].iov_len = sizeof(bytes);
+    add_control(&message->header, IPPROTO_IPV6, IPV6_TCLASS, probe->traffic_class);
 }
 
 struct received {
@@ -174,27 +194,39 @@ static void parse_control(const struct msghdr *header, struct received *out) {
     struct msghdr copy = *header; // CMSG_NXTHDR wants it writable
     for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&copy); cmsg != NULL;
          cmsg = CMSG_NXTHDR(&copy, cmsg)) {
-        if (cmsg->cmsg_level == IPPROTO_IPV6 && cmsg->cmsg_type == IPV6_TCLASS &&
-            cmsg->cmsg_len >= CMSG_LEN(sizeof(int))) {
+        uint64_t stamp_ns = probe_stamp_of(cmsg);
+        if (stamp_ns != 0) {
+            out->wall_ns = stamp_ns;
+        } else if (cmsg->cmsg_level == IPPROTO_IPV6 && cmsg->cmsg_type == IPV6_TCLASS &&
+                   cmsg->cmsg_len >= CMSG_LEN(sizeof(int))) {
             int value;
             memcpy(&value, CMSG_DATA(cmsg), sizeof(value));
             out->traffic_class = (uint8_t)value;
-        } else if (cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SO_TIMESTAMPING &&
-                   cmsg->cmsg_len >= CMSG_LEN(sizeof(struct timespec))) {
-            struct timespec stamp;
-            memcpy(&stamp, CMSG_DATA(cmsg), sizeof(stamp));
-            out->wall_ns = (uint64_t)stamp.tv_sec * NS_PER_S + (uint64_t)stamp.tv_nsec;
         }
     }
 }
 
-bool probe_message_parse(const struct msghdr *header, const void *payload, size_t size,
-                         uint64_t nonce, uint64_t now_ns, int64_t offset_ns,
-                         struct engine_probe_result *out) {
+static const struct probe_stamp *find_stamp(const struct probe_socket *socket,
+                                            const struct probe_payload *probe) {
+    const struct probe_stamp *stamp = NULL;
+    for (int way = 0; way < PROBE_WAYS && stamp == NULL; way++) {
+        stamp = probe_stamps_find(&socket->stamps[way], probe->mark, probe->token);
+    }
+    return stamp;
+}
+
+enum probe_arrival probe_message_parse(const struct msghdr *header, const void *payload,
+                                       size_t size, const struct probe_socket *socket,
+                                       uint64_t nonce, uint64_t now_ns, int64_t offset_ns,
+                                       struct engine_probe_result *out) {
     struct probe_payload probe;
     struct received received = {0, 0};
     if (probe_payload_decode(payload, size, &probe) != 0 || probe.nonce != nonce) {
-        return false;
+        return PROBE_FOREIGN;
+    }
+    const struct probe_stamp *left = find_stamp(socket, &probe);
+    if (left != NULL && probe_stamp_is_late(left, offset_ns)) {
+        return PROBE_LEFT_LATE;
     }
     parse_control(header, &received);
     uint64_t at_ns = received.wall_ns != 0 ? received.wall_ns + (uint64_t)offset_ns : now_ns;
@@ -203,7 +235,10 @@ bool probe_message_parse(const struct msghdr *header, const void *payload, size_
     if (at_ns > now_ns + STAMP_SLACK_NS || at_ns < probe.sent_at_ns) {
         at_ns = now_ns;
     }
-    *out = (struct engine_probe_result){probe.token, probe.sent_at_ns, at_ns,
+    // Kernel to kernel where both stamps are there and agree on which came first.
+    bool both = left != NULL && received.wall_ns > left->wall_ns;
+    uint64_t sent_at_ns = both ? at_ns - (received.wall_ns - left->wall_ns) : probe.sent_at_ns;
+    *out = (struct engine_probe_result){probe.token, sent_at_ns, at_ns,
                                         (received.traffic_class & ECN_MASK) == ECN_CE};
-    return true;
+    return PROBE_BACK;
 }

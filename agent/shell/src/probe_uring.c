@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // The io_uring back end: one ring, one multishot recvmsg per UDP socket into a ring of provided
-// buffers, sends from a fixed pool of messages.
+// buffers, sends in batches that complete inside the submit call.
+//
+// Sends: a UDP send that must not wait (MSG_DONTWAIT) is done when the submission returns, and one
+// that succeeds leaves no completion (IOSQE_CQE_SKIP_SUCCESS). So a batch's messages can be used
+// again at once, and only failures are looked at.
 //
 // Waking the loop: with DEFER_TASKRUN nothing runs until somebody enters the kernel, and polling
-// the ring's own descriptor never wakes. A registered eventfd does. Sends complete inside the
-// submit call; their completions need no wake-up, so the eventfd is disabled around it:
+// the ring's own descriptor never wakes. A registered eventfd does. What a submission itself
+// completes needs no wake-up, so the eventfd is disabled around it:
 //
 //   disable; submit and get events; enable; get events; drain
 //
 // The second "get events" closes the gap: what arrived while signals were off is taken now, what
 // arrives later signals.
+//
+// What the ring may do is fixed before it is enabled (io_uring_register_restrictions): send and
+// receive messages on the sockets of a table that cannot be changed any more, and cancel. Whoever
+// got hold of the process could not make the kernel do anything else through it.
 #include <errno.h>
 #include <liburing.h>
 #include <poll.h>
@@ -18,25 +26,27 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent_shell/clock.h"
 #include "probe_backend.h"
 
-#define SUBMISSION_ENTRIES 256
+#define SUBMISSION_ENTRIES 512
+#define SEND_BATCH 256
+#define SUBMIT_TRIES 8
 #define COMPLETION_ENTRIES 4096
 #define BUFFER_COUNT 1024 // twice the largest burst of one loop turn
-#define BUFFER_SIZE 256
+#define BUFFER_SIZE 256   // padding is cut off
 #define BUFFER_GROUP 0
-#define SEND_SLOTS 1024
 #define SELF_TEST_TIMEOUT_MS 100
 
 enum request_kind { REQUEST_SEND, REQUEST_RECEIVE, REQUEST_TEST_SEND, REQUEST_TEST_RECEIVE };
 
-struct send_slot {
-    struct probe_message message;
+// Who a failed send is told of.
+struct sent_probe {
     uint64_t token;
-    uint32_t next_free;
+    struct probe_stamps *stamps;
 };
 
 struct uring_state {
@@ -45,31 +55,34 @@ struct uring_state {
     struct io_uring_buf_ring *buffers;
     uint8_t *memory;       // of the buffers
     struct msghdr receive; // the shape of every multishot receive
-    uint32_t free_slot;    // SEND_SLOTS: none
-    struct send_slot slots[SEND_SLOTS];
-    bool tested; // the self-test's datagram came through
+    struct probe_message messages[SEND_BATCH];
+    struct sent_probe sent[SEND_BATCH];
+    uint32_t filled, failed; // of the batch
+    bool stuck;              // the kernel has not taken all of it
+    bool tested;             // the self-test's datagram came through
 };
 
 static uint64_t request_tag(enum request_kind kind, uint32_t index) {
     return (uint64_t)kind << 32 | index;
 }
 
-static struct io_uring_sqe *next_sqe(struct uring_state *state) {
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&state->ring);
-    if (sqe == NULL) {
-        io_uring_submit(&state->ring);
-        sqe = io_uring_get_sqe(&state->ring);
-    }
-    return sqe;
+// Places in the ring's table of files. The self-test's pair comes after the sockets.
+static int file_of(uint32_t socket, enum probe_way way) {
+    return (int)(socket * PROBE_WAYS + way);
 }
 
-static int arm_receive(struct uring_state *state, int fd, enum request_kind kind, uint32_t index) {
-    struct io_uring_sqe *sqe = next_sqe(state);
+static int test_file(const struct probe_io *io, int end) {
+    return (int)(io->socket_count * PROBE_WAYS) + end;
+}
+
+static int arm_receive(struct uring_state *state, int file, enum request_kind kind,
+                       uint32_t index) {
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&state->ring);
     if (sqe == NULL) {
         return -EBUSY;
     }
-    io_uring_prep_recvmsg_multishot(sqe, fd, &state->receive, 0);
-    sqe->flags |= IOSQE_BUFFER_SELECT;
+    io_uring_prep_recvmsg_multishot(sqe, file, &state->receive, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT | IOSQE_FIXED_FILE;
     sqe->buf_group = BUFFER_GROUP;
     io_uring_sqe_set_data64(sqe, request_tag(kind, index));
     return 0;
@@ -81,20 +94,18 @@ static void give_back_buffer(struct uring_state *state, unsigned id) {
     io_uring_buf_ring_advance(state->buffers, 1);
 }
 
+// Only what fails says so.
 static void finish_send(struct probe_io *io, uint32_t index, int result) {
     struct uring_state *state = io->state;
-    struct send_slot *slot = &state->slots[index];
     if (result < 0) {
-        probe_io_failed(io, slot->token);
-    } else {
-        io->stats.sent++;
+        state->failed++;
+        probe_io_failed(io, state->sent[index].token);
+        probe_stamps_restart(state->sent[index].stamps);
     }
-    slot->next_free = state->free_slot;
-    state->free_slot = index;
 }
 
-static void take_datagram(struct probe_io *io, const struct io_uring_cqe *cqe, uint64_t now_ns,
-                          int64_t offset_ns) {
+static void take_datagram(struct probe_io *io, const struct io_uring_cqe *cqe, uint32_t index,
+                          uint64_t now_ns, int64_t offset_ns) {
     struct uring_state *state = io->state;
     unsigned id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
     uint8_t *buffer = state->memory + (size_t)id * BUFFER_SIZE;
@@ -105,7 +116,8 @@ static void take_datagram(struct probe_io *io, const struct io_uring_cqe *cqe, u
         // The control data follows the (empty) name, the payload the room for control data.
         struct msghdr header = {.msg_control = (uint8_t *)(out + 1) + state->receive.msg_namelen,
                                 .msg_controllen = out->controllen};
-        probe_io_received(io, &header, io_uring_recvmsg_payload(out, &state->receive),
+        probe_io_received(io, &io->sockets[index], &header,
+                          io_uring_recvmsg_payload(out, &state->receive),
                           io_uring_recvmsg_payload_length(out, cqe->res, &state->receive), now_ns,
                           offset_ns);
     }
@@ -116,11 +128,11 @@ static void finish_receive(struct probe_io *io, const struct io_uring_cqe *cqe, 
                            uint64_t now_ns, int64_t offset_ns) {
     struct uring_state *state = io->state;
     if (cqe->res >= 0 && (cqe->flags & IORING_CQE_F_BUFFER) != 0) {
-        take_datagram(io, cqe, now_ns, offset_ns);
+        take_datagram(io, cqe, index, now_ns, offset_ns);
     }
     if ((cqe->flags & IORING_CQE_F_MORE) == 0) { // out of buffers, or an error of the socket
         io->stats.no_buffer++;
-        arm_receive(state, io->sockets[index].udp, REQUEST_RECEIVE, index);
+        arm_receive(state, file_of(index, PROBE_BY_UDP), REQUEST_RECEIVE, index);
     }
 }
 
@@ -146,10 +158,12 @@ static void finish(struct probe_io *io, const struct io_uring_cqe *cqe, uint64_t
     }
 }
 
-static void drain(struct probe_io *io, uint64_t now_ns) {
+static void drain(struct probe_io *io) {
     struct uring_state *state = io->state;
     int64_t offset_ns = clock_wall_offset_ns();
+    uint64_t now_ns = clock_now_ns();
     struct io_uring_cqe *cqe;
+    probe_io_read_stamps(io, offset_ns);
     while (io_uring_peek_cqe(&state->ring, &cqe) == 0) {
         if (!probe_io_has_room(io)) { // come back when somebody has taken the outcomes
             (void)eventfd_write(state->wake, 1);
@@ -164,54 +178,82 @@ static void drain(struct probe_io *io, uint64_t now_ns) {
     }
 }
 
-static void submit_and_drain(struct probe_io *io, uint64_t now_ns) {
+// False: the kernel has not taken all, and the messages of a batch are still to be sent.
+static bool submit_and_drain(struct probe_io *io) {
     struct uring_state *state = io->state;
     io_uring_cq_eventfd_toggle(&state->ring, false);
     io_uring_submit_and_get_events(&state->ring);
-    drain(io, now_ns);
+    for (int i = 0; i < SUBMIT_TRIES && io_uring_sq_ready(&state->ring) > 0; i++) {
+        drain(io); // a full queue of completions keeps the kernel from taking more
+        io_uring_submit_and_get_events(&state->ring);
+    }
+    bool taken = io_uring_sq_ready(&state->ring) == 0;
+    drain(io);
     io_uring_cq_eventfd_toggle(&state->ring, true);
     io_uring_get_events(&state->ring);
-    drain(io, now_ns);
+    drain(io);
+    return taken;
 }
 
-static void uring_work(struct probe_io *io, uint64_t now_ns) {
+static void uring_work(struct probe_io *io) {
     struct uring_state *state = io->state;
     eventfd_t ignored;
     (void)eventfd_read(state->wake, &ignored);
-    submit_and_drain(io, now_ns);
+    (void)submit_and_drain(io);
 }
 
-static bool queue_probe(struct probe_io *io, uint64_t now_ns, const struct engine_probe *probe) {
+struct probe_part {
+    const struct engine_probe *probes;
+    uint32_t from, to;
+    uint64_t due_at_ns;
+};
+
+static void queue_probe(struct probe_io *io, const struct engine_probe *probe, uint32_t index,
+                        uint64_t due_at_ns, uint64_t now_ns) {
     struct uring_state *state = io->state;
-    if (state->free_slot == SEND_SLOTS || probe->port >= io->socket_count) {
-        return false;
+    int way = probe_io_way(io, probe);
+    if (way < 0) {
+        return;
     }
-    uint32_t index = state->free_slot;
-    struct send_slot *slot = &state->slots[index];
-    int fd =
-        probe_message_fill(&slot->message, &io->sockets[probe->port], probe, io->nonce, now_ns);
-    struct io_uring_sqe *sqe = fd < 0 ? NULL : next_sqe(state);
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&state->ring);
     if (sqe == NULL) {
-        return false;
+        probe_io_failed(io, probe->token);
+        return;
     }
-    slot->token = probe->token;
-    state->free_slot = slot->next_free;
-    io_uring_prep_sendmsg(sqe, fd, &slot->message.header, MSG_DONTWAIT);
-    io_uring_sqe_set_data64(sqe, request_tag(REQUEST_SEND, index));
-    return true;
+    struct probe_message *message = &state->messages[state->filled];
+    probe_io_fill(io, message, (enum probe_way)way, probe, index, due_at_ns, now_ns);
+    io_uring_prep_sendmsg(sqe, file_of(probe->port, (enum probe_way)way), &message->header,
+                          MSG_DONTWAIT);
+    sqe->flags |= IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
+    io_uring_sqe_set_data64(sqe, request_tag(REQUEST_SEND, state->filled));
+    state->sent[state->filled++] =
+        (struct sent_probe){probe->token, &io->sockets[probe->port].stamps[way]};
 }
 
-static void uring_send(struct probe_io *io, uint64_t now_ns, const struct engine_probe *probes,
-                       uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        if (i > 0 && i % SUBMISSION_ENTRIES == 0) { // frees the slots of what was sent
-            submit_and_drain(io, now_ns);
-        }
-        if (!queue_probe(io, now_ns, &probes[i])) {
-            probe_io_failed(io, probes[i].token);
-        }
+static void send_batch(struct probe_io *io, struct probe_part part) {
+    struct uring_state *state = io->state;
+    uint64_t now_ns = clock_now_ns();
+    state->filled = state->failed = 0;
+    for (uint32_t i = part.from; i < part.to; i++) {
+        queue_probe(io, &part.probes[i], i, part.due_at_ns, now_ns);
     }
-    submit_and_drain(io, now_ns);
+    state->stuck = !submit_and_drain(io);
+    io->stats.sent += state->filled - state->failed;
+}
+
+static void uring_send(struct probe_io *io, uint64_t due_at_ns, const struct engine_probe *probes,
+                       uint32_t count) {
+    struct uring_state *state = io->state;
+    for (uint32_t from = 0; from < count; from += SEND_BATCH) {
+        uint32_t to = count - from > SEND_BATCH ? from + SEND_BATCH : count;
+        if (state->stuck && !(submit_and_drain(io))) { // its messages are the kernel's still
+            for (uint32_t i = from; i < to; i++) {
+                probe_io_failed(io, probes[i].token);
+            }
+            continue;
+        }
+        send_batch(io, (struct probe_part){probes, from, to, due_at_ns});
+    }
 }
 
 static int uring_fd(const struct probe_io *io) {
@@ -219,8 +261,8 @@ static int uring_fd(const struct probe_io *io) {
     return state->wake;
 }
 
-// The kernel takes a ring down in the background, and until then its receptions hold the sockets
-// and with them the port: end them first.
+// The kernel takes a ring down in the background, and until then its receptions and its table of
+// files hold the sockets and with them the port: end them first.
 static void uring_close(struct probe_io *io) {
     struct uring_state *state = io->state;
     struct io_uring_sync_cancel_reg all = {.fd = -1,
@@ -228,6 +270,7 @@ static void uring_close(struct probe_io *io) {
                                            .timeout = {-1, -1}};
     (void)io_uring_register_sync_cancel(&state->ring, &all);
     io_uring_get_events(&state->ring);
+    (void)io_uring_unregister_files(&state->ring);
     io_uring_queue_exit(&state->ring);
     if (state->wake >= 0) {
         close(state->wake);
@@ -266,48 +309,86 @@ static int open_buffers(struct uring_state *state) {
 
 // A datagram goes the way that probes will go (send, multishot receive, provided buffer, eventfd)
 // over a socket pair, which needs no network.
-static int self_test(struct probe_io *io, const int pair[2]) {
+static int self_test(struct probe_io *io) {
     struct uring_state *state = io->state;
     struct iovec byte = {"x", 1};
     struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1};
     struct pollfd wake = {.fd = state->wake, .events = POLLIN};
-    if (arm_receive(state, pair[0], REQUEST_TEST_RECEIVE, 0) != 0) {
+    if (arm_receive(state, test_file(io, 0), REQUEST_TEST_RECEIVE, 0) != 0) {
         return -EBUSY;
     }
-    submit_and_drain(io, 0);
-    struct io_uring_sqe *sqe = next_sqe(state);
+    (void)submit_and_drain(io);
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&state->ring);
     if (sqe == NULL) {
         return -EBUSY;
     }
-    io_uring_prep_sendmsg(sqe, pair[1], &message, MSG_DONTWAIT);
+    io_uring_prep_sendmsg(sqe, test_file(io, 1), &message, MSG_DONTWAIT);
+    sqe->flags |= IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
     io_uring_sqe_set_data64(sqe, request_tag(REQUEST_TEST_SEND, 0));
     io_uring_submit(&state->ring); // not drained: the eventfd itself is under test
     if (poll(&wake, 1, SELF_TEST_TIMEOUT_MS) != 1) {
         return -ETIMEDOUT;
     }
-    uring_work(io, 0);
-    struct io_uring_sqe *cancel = next_sqe(state);
-    if (cancel != NULL) { // the ring would keep the socket and the reception for its life
+    uring_work(io);
+    struct io_uring_sqe *cancel = io_uring_get_sqe(&state->ring);
+    if (cancel != NULL) { // else the reception would stay for the ring's life
         io_uring_prep_cancel64(cancel, request_tag(REQUEST_TEST_RECEIVE, 0), 0);
+        cancel->flags |= IOSQE_FIXED_FILE; // which this ring wants of everything
         io_uring_sqe_set_data64(cancel, request_tag(REQUEST_TEST_SEND, 0));
-        submit_and_drain(io, 0);
+        (void)submit_and_drain(io);
     }
     return state->tested ? 0 : -ENOTSUP;
 }
 
-static int run_self_test(struct probe_io *io) {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) != 0) {
-        return -errno;
+// The sockets, and the self-test's pair, which the ring keeps.
+static int register_files(struct probe_io *io) {
+    struct uring_state *state = io->state;
+    uint32_t count = io->socket_count * PROBE_WAYS;
+    int pair[2], *files = calloc(count + 2, sizeof(*files));
+    if (files == NULL || socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        int rc = files == NULL ? -ENOMEM : -errno;
+        free(files);
+        return rc;
     }
-    int rc = self_test(io, pair);
+    for (uint32_t i = 0; i < count; i++) {
+        files[i] = io->sockets[i / PROBE_WAYS].fds[i % PROBE_WAYS];
+    }
+    files[count] = pair[0];
+    files[count + 1] = pair[1];
+    int rc = io_uring_register_files(&state->ring, files, count + 2);
     close(pair[0]);
     close(pair[1]);
+    free(files);
     return rc;
 }
 
-static int open_ring(struct uring_state *state, unsigned flags) {
-    struct io_uring_params params = {.flags = flags | IORING_SETUP_CQSIZE,
+// liburing 2.3 declares io_uring_register_restrictions and io_uring_enable_rings, and its shared
+// library does not export them.
+static int register_with(const struct uring_state *state, unsigned operation, const void *what,
+                         size_t count) {
+    long rc = syscall(SYS_io_uring_register, state->ring.ring_fd, operation, what, count);
+    return rc < 0 ? -errno : 0;
+}
+
+static int restrict_ring(struct uring_state *state) {
+    const unsigned flags = IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS;
+    struct io_uring_restriction may[] = {
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_SENDMSG},
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_RECVMSG},
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_ASYNC_CANCEL},
+        {.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED, .sqe_flags = (uint8_t)flags},
+        {.opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED, .sqe_flags = IOSQE_FIXED_FILE},
+        {.opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = IORING_REGISTER_SYNC_CANCEL},
+        {.opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = IORING_UNREGISTER_FILES},
+    };
+    int rc = register_with(state, IORING_REGISTER_RESTRICTIONS, may, sizeof(may) / sizeof(may[0]));
+    return rc != 0 ? rc : register_with(state, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
+static int open_ring(struct probe_io *io, unsigned flags) {
+    struct uring_state *state = io->state;
+    struct io_uring_params params = {.flags = flags | IORING_SETUP_CQSIZE |
+                                              IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL,
                                      .cq_entries = COMPLETION_ENTRIES};
     int rc = io_uring_queue_init_params(SUBMISSION_ENTRIES, &state->ring, &params);
     if (rc < 0) {
@@ -318,7 +399,10 @@ static int open_ring(struct uring_state *state, unsigned flags) {
         return -errno;
     }
     rc = io_uring_register_eventfd(&state->ring, state->wake);
-    return rc < 0 ? rc : open_buffers(state);
+    rc = rc < 0 ? rc : open_buffers(state);
+    rc = rc < 0 ? rc : register_files(io);
+    rc = rc < 0 ? rc : restrict_ring(state);
+    return rc < 0 ? rc : 0;
 }
 
 static struct uring_state *new_state(void) {
@@ -329,9 +413,6 @@ static struct uring_state *new_state(void) {
     state->wake = -1;
     state->ring.ring_fd = -1;
     state->receive.msg_controllen = PROBE_CONTROL_SIZE;
-    for (uint32_t i = 0; i < SEND_SLOTS; i++) {
-        state->slots[i].next_free = i + 1;
-    }
     return state;
 }
 
@@ -341,14 +422,16 @@ static int open_variant(struct probe_io *io, unsigned flags, const char *variant
     if (state == NULL) {
         return error_set(error, -ENOMEM, "io_uring: no memory");
     }
-    int rc = open_ring(state, flags);
     io->state = state;
-    rc = rc != 0 ? rc : run_self_test(io);
+    int rc = open_ring(io, flags);
+    rc = rc != 0 ? rc : self_test(io);
     for (uint32_t i = 0; rc == 0 && i < io->socket_count; i++) {
-        rc = arm_receive(state, io->sockets[i].udp, REQUEST_RECEIVE, i);
+        rc = arm_receive(state, file_of(i, PROBE_BY_UDP), REQUEST_RECEIVE, i);
     }
     if (rc == 0) {
-        submit_and_drain(io, 0);
+        rc = submit_and_drain(io) ? 0 : -EBUSY;
+    }
+    if (rc == 0) {
         return 0;
     }
     if (state->ring.ring_fd >= 0) {

@@ -210,7 +210,8 @@ static json_t *status_probe(const struct agent *agent) {
     set_int(out, "ecn_sent", stats.ecn_probes_sent);
     set_int(out, "ecn_marked", stats.ecn_probes_marked);
     set_int(out, "ecn_moves", stats.moves_by_ecn);
-    set_int(out, "unsent", io.send_failed);
+    set_int(out, "unsent", io.send_failed - io.late);
+    set_int(out, "late", io.late);
     set_int(out, "foreign", io.foreign);
     return out;
 }

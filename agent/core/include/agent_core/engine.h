@@ -73,8 +73,8 @@ enum engine_event_kind {
     ENGINE_TICK,           // time has passed
     ENGINE_GOSSIP,         // the carrier has fed the core (engine_gossip)
     ENGINE_PROBE_RETURNED, // probe
-    ENGINE_PROBE_FAILED,   // probe: could not be sent (socket full, no buffer): does not count as
-                           // lost
+    ENGINE_PROBE_FAILED,   // probe: could not be sent (socket full, no buffer), or left too late:
+                           // does not count as lost
     ENGINE_FABRIC,     // fabric: a new file was loaded; the engine takes ownership of it, unless it
                        // refuses
     ENGINE_JOB_SUBMIT, // job: borrowed
@@ -140,6 +140,7 @@ struct engine_probe {
     uint64_t token; // opaque; comes back in ENGINE_PROBE_RETURNED
     uint32_t port;  // index of the own port
     uint8_t traffic_class;
+    uint16_t packet_bytes; // of the whole IPv6 packet; 0: as few as it takes
     struct sid_list sids;
 };
 

@@ -10,6 +10,11 @@
 // Containers forbid io_uring in several ways (EPERM, ENOSYS, EACCES, ENOMEM); all mean the next
 // step.
 //
+// Times are the kernel's where it gives them: when a probe came in, and when it left (of the first
+// PROBE_STAMPED_FIRST of a call and of every PROBE_STAMPED_EVERY-th after them). A probe that left
+// more than PROBE_LATE_NS after it should have is an outcome `failed`: its deadline was reckoned
+// from the earlier instant, so that neither its return nor its absence says anything.
+//
 // Integration: poll fd() for readability, call work(), then take() until it is false. Outcomes are
 // queued inside, so that the caller never gets called back in the middle of a step. Sending never
 // blocks: what the kernel does not take at once is an outcome `failed`.
@@ -27,6 +32,8 @@
 #include "model/error.h"
 
 #define PROBE_REASON_SIZE 160
+#define PROBE_STAMPED_FIRST 32
+#define PROBE_STAMPED_EVERY 16
 
 enum probe_backend { PROBE_BACKEND_AUTO, PROBE_BACKEND_IO_URING, PROBE_BACKEND_EPOLL };
 
@@ -38,13 +45,14 @@ struct probe_io_config {
 };
 
 struct probe_outcome {
-    bool failed; // could not be sent; else it came back
+    bool failed; // could not be sent in time; else it came back
     struct engine_probe_result result;
 };
 
 struct probe_io_stats {
     uint64_t sent, send_failed, received;
     uint64_t foreign;   // datagrams on our port that are not probes of this life, dropped
+    uint64_t late;      // left too late, in send_failed too
     uint64_t overrun;   // outcomes lost because nobody took them
     uint64_t no_buffer; // receptions that had to be armed again
 };
@@ -55,9 +63,10 @@ struct probe_io;
 int probe_io_open(const struct probe_io_config *config, struct probe_io **out, struct error *error);
 void probe_io_close(struct probe_io *io); // NULL is a no-op
 int probe_io_fd(const struct probe_io *io);
-void probe_io_work(struct probe_io *io, uint64_t now_ns);
+void probe_io_work(struct probe_io *io);
 bool probe_io_take(struct probe_io *io, struct probe_outcome *out);
-void probe_io_send(struct probe_io *io, uint64_t now_ns, const struct engine_probe *probes,
+// `due_at_ns`: when they were meant to leave, the engine's time.
+void probe_io_send(struct probe_io *io, uint64_t due_at_ns, const struct engine_probe *probes,
                    uint32_t count);
 const char *probe_io_backend(const struct probe_io *io); // "io_uring" or "epoll"
 const char *probe_io_variant(const struct probe_io *io); // "DEFER_TASKRUN", ...; "" for epoll
