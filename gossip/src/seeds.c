@@ -58,7 +58,7 @@ int seeds_init(struct gossip *gossip, const struct gossip_config *config, struct
 }
 
 int gossip_set_seeds(struct gossip *gossip, uint64_t now_ns, const char *const *seeds,
-                     uint32_t count, struct error *error) {
+                     uint32_t count, bool awaited, struct error *error) {
     bool news = false;
     bool joined = gossip_joined(gossip);
     int rc = check(seeds, count, error);
@@ -70,7 +70,7 @@ int gossip_set_seeds(struct gossip *gossip, uint64_t now_ns, const char *const *
         return error_set(error, rc, "gossip: out of memory");
     }
     gossip->joined_alone = gossip->joined_alone || joined;
-    gossip->seeds_awaited = false;
+    gossip->seeds_awaited = awaited;
     if (news) { // and so as when we started
         gossip->contacts = 0;
         gossip->contact_at_ns = now_ns;

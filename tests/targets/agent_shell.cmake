@@ -61,6 +61,9 @@ set_tests_properties(monitoring PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CO
 add_test(NAME agent_events
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/../lab/agent_events ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${PROJECT_SOURCE_DIR})
 set_tests_properties(agent_events PROPERTIES LABELS lab TIMEOUT 120 SKIP_RETURN_CODE 77)
+add_test(NAME agent_seeds
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/../lab/agent_seeds ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${PROJECT_SOURCE_DIR})
+set_tests_properties(agent_seeds PROPERTIES LABELS lab TIMEOUT 180 SKIP_RETURN_CODE 77)
 add_test(NAME agent_metrics
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/../lab/agent_metrics ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${PROJECT_SOURCE_DIR})
 set_tests_properties(agent_metrics PROPERTIES LABELS lab TIMEOUT 180 SKIP_RETURN_CODE 77)

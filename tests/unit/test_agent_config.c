@@ -230,6 +230,74 @@ static void what_only_an_eswitch_needs_is_refused_for_other_drivers(void **state
     expect_told(3, "nic.traffic_classes: for driver mlx5 only");
 }
 
+static void seeds_are_addresses_or_names(void **state) {
+    (void)state;
+    char name[CONFIG_NAME_SIZE], text[CONFIG_SEED_SIZE + 8];
+    uint16_t port = 0;
+    static const struct {
+        const char *text, *name;
+        uint16_t port;
+    } good[] = {
+        {"tcp://a:1", "a", 1},
+        {"tcp://srv6-agent.srv6-system.svc:7946", "srv6-agent.srv6-system.svc", 7946},
+        {"tcp://absolute.example.:65535", "absolute.example.", 65535},
+        {"tcp://_x-1.7z:80", "_x-1.7z", 80},
+        {"tcp://1st.10:x.3a:7", NULL, 0}, // a colon inside
+        {"tcp://10.0.0.256:7", NULL, 0},  // a wrong address is no name
+        {"tcp://10:7", NULL, 0},
+        {"tcp://a..b:7", NULL, 0},
+        {"tcp://.a:7", NULL, 0},
+        {"tcp://:7", NULL, 0},
+        {"tcp://.:7", NULL, 0},
+        {"tcp://a b:7", NULL, 0},
+        {"tcp://[fd00::1]:7", NULL, 0},
+        {"tcp://[fd00::1:7", NULL, 0},
+        {"tcp://a:0", NULL, 0},
+        {"tcp://a:65536", NULL, 0},
+        {"tcp://a:7x", NULL, 0},
+        {"tcp://a", NULL, 0},
+        {"udp://a:7", NULL, 0},
+        {"a:7", NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        bool valid = config_name_parse(good[i].text, name, &port);
+        if (valid != (good[i].name != NULL)) {
+            fail_msg("%s is taken for %s", good[i].text, valid ? "a name" : "no name");
+        }
+        if (valid) {
+            assert_string_equal(name, good[i].name);
+            assert_int_equal(port, good[i].port);
+        }
+    }
+    // Labels of up to 63 characters, names of up to 253.
+    memset(name, 'a', sizeof(name));
+    for (unsigned i = 63; i < 254; i += 64) {
+        name[i] = '.';
+    }
+    snprintf(text, sizeof(text), "tcp://%.253s:65535", name);
+    assert_true(config_name_parse(text, name, &port));
+    assert_int_equal(strlen(name), 253);
+    assert_true(strlen(text) < CONFIG_SEED_SIZE);
+    name[63] = 'a';
+    snprintf(text, sizeof(text), "tcp://%.200s:1", name);
+    assert_false(config_name_parse(text, name, &port));
+    snprintf(text, sizeof(text), "tcp://%.253sa:1", name);
+    assert_false(config_name_parse(text, name, &port));
+}
+
+static void an_address_is_written_in_one_way(void **state) {
+    (void)state;
+    struct config config;
+    assert_int_equal(load("fabric: lab.yaml\n"
+                          "gossip: {listen: \"tcp://[FD00:0:0::1]:7946\"}\n"
+                          "nic: {ports: [{port: h0, device: eth0}]}\n",
+                          &config),
+                     0);
+    assert_string_equal(config.advertise, "tcp://[fd00::1]:7946");
+    assert_string_equal(config.listen, "tcp://[FD00:0:0::1]:7946");
+    config_fini(&config);
+}
+
 static void every_wrong_value_is_told_in_one_pass_with_its_line(void **state) {
     (void)state;
     struct config config;
@@ -258,7 +326,7 @@ static void every_wrong_value_is_told_in_one_pass_with_its_line(void **state) {
                           &config),
                      -EINVAL);
     expect_told(3, "gossip.listen: tcp://localhost:7946 is not an address");
-    expect_told(5, "gossip.seeds[0]");
+    expect_told(5, "gossip.seeds[0]: tcp://10.0.0.2:0 is neither an address such as");
     expect_told(6, "gossip.seeds[1]");
     expect_told(7, "gossip.seeds[2]");
     expect_told(8, "gossip.ping_interval_ms: 0 is not within 1 to 60000");
@@ -431,6 +499,8 @@ int main(void) {
         cmocka_unit_test(what_an_eswitch_needs_is_read),
         cmocka_unit_test(what_no_eswitch_can_have_is_told),
         cmocka_unit_test(what_only_an_eswitch_needs_is_refused_for_other_drivers),
+        cmocka_unit_test(seeds_are_addresses_or_names),
+        cmocka_unit_test(an_address_is_written_in_one_way),
         cmocka_unit_test(every_wrong_value_is_told_in_one_pass_with_its_line),
         cmocka_unit_test(errors_of_form_do_not_hide_errors_of_meaning),
         cmocka_unit_test(addresses_to_listen_at_are_numeric_with_a_port),

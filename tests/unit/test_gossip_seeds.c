@@ -29,7 +29,7 @@ static int fini(void **state) {
 }
 
 static int set(uint32_t host, const char *const *seeds, uint32_t count, struct error *error) {
-    return gossip_set_seeds(net.hosts[host].core, net.now_ns, seeds, count, error);
+    return gossip_set_seeds(net.hosts[host].core, net.now_ns, seeds, count, false, error);
 }
 
 static void give(uint32_t host, const char *one, const char *other) {
@@ -48,6 +48,17 @@ static void nobody_is_alone_while_seeds_are_awaited(void **state) {
     start(1);
     assert_false(joined(0));
     give(0, "mem://n0", NULL); // nobody but itself
+    assert_true(joined(0));
+}
+
+static void one_source_that_is_silent_keeps_a_host_from_being_alone(void **state) {
+    (void)state;
+    const char *self = "mem://n0";
+    struct error error;
+    start(1);
+    assert_int_equal(gossip_set_seeds(net.hosts[0].core, net.now_ns, &self, 1, true, &error), 0);
+    assert_false(joined(0));
+    assert_int_equal(gossip_set_seeds(net.hosts[0].core, net.now_ns, &self, 1, false, &error), 0);
     assert_true(joined(0));
 }
 
@@ -133,6 +144,7 @@ static void what_is_wrong_with_seeds_leaves_the_old_ones(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(nobody_is_alone_while_seeds_are_awaited, fini),
+        cmocka_unit_test_teardown(one_source_that_is_silent_keeps_a_host_from_being_alone, fini),
         cmocka_unit_test_teardown(hosts_find_each_other_when_seeds_come, fini),
         cmocka_unit_test_teardown(one_that_speaks_to_us_first_is_enough, fini),
         cmocka_unit_test_teardown(a_host_that_was_alone_finds_one_that_comes_later_at_once, fini),

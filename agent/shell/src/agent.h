@@ -21,6 +21,7 @@
 #include "metrics.h"
 #include "nicdrv/nic.h"
 #include "rdma.h"
+#include "seeds.h"
 #include "settings.h"
 
 // Why a NIC does not hold what it should; code 0: it does, or is about to.
@@ -35,6 +36,7 @@ struct agent {
     struct events *events;
     struct engine *engine;
     struct gossip_zmq *carrier;
+    struct seeds *seeds;            // NULL while the loop does not run
     struct gossip_signing *signing; // the core borrows it; NULL without CURVE
     struct probe_io *probe;         // NULL while it cannot be opened
     struct nic *nics[ENGINE_PORTS_MAX];

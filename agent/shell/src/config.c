@@ -79,20 +79,33 @@ static void set_numbers(const struct reading *reading, const struct number *numb
     }
 }
 
-// tcp://address:port with a numeric address; IPv6 in brackets.
-static bool address_is_valid(const char *text) {
-    static const char scheme[] = "tcp://";
-    struct sockaddr_storage address;
-    return strncmp(text, scheme, sizeof(scheme) - 1) == 0 &&
-           config_listen_parse(text + sizeof(scheme) - 1, &address);
-}
-
 static void check_address(const struct reading *reading, const char *path, const char *address) {
-    if (!address_is_valid(address)) {
+    struct sockaddr_storage parsed;
+    if (!config_address_parse(address, &parsed)) {
         complaints_add(reading->complaints, yaml_text_line(reading->yaml, path),
                        "%s: %s is not an address such as tcp://10.0.0.1:7946 or "
                        "tcp://[fd00::1]:7946",
                        path, address);
+    }
+}
+
+// Addresses are compared as texts.
+static void set_address(char to[GOSSIP_ADDRESS_SIZE], const char *text) {
+    struct sockaddr_storage parsed;
+    if (config_address_parse(text, &parsed)) {
+        config_address_format(&parsed, to);
+    }
+}
+
+static void check_seed(const struct reading *reading, const char *path, const char *seed) {
+    struct sockaddr_storage parsed;
+    char name[CONFIG_NAME_SIZE];
+    uint16_t port;
+    if (!config_address_parse(seed, &parsed) && !config_name_parse(seed, name, &port)) {
+        complaints_add(reading->complaints, yaml_text_line(reading->yaml, path),
+                       "%s: %.80s is neither an address such as tcp://10.0.0.1:7946 or "
+                       "tcp://[fd00::1]:7946 nor a name such as tcp://agents.example:7946",
+                       path, seed);
     }
 }
 
@@ -106,7 +119,7 @@ static void read_seeds(const struct reading *reading, const struct gossip_yaml *
     for (uint32_t i = 0; i < gossip->seeds_count; i++) {
         char path[32];
         snprintf(path, sizeof(path), "gossip.seeds[%u]", i);
-        check_address(reading, path, gossip->seeds[i]);
+        check_seed(reading, path, gossip->seeds[i]);
         set_text(config->seeds[i], sizeof(config->seeds[i]), gossip->seeds[i], "");
     }
     config->seed_count = gossip->seeds_count;
@@ -132,7 +145,7 @@ static void read_gossip(const struct reading *reading) {
         complain_at(reading, "gossip.listen",
                     "others cannot reach this address: name one in gossip.advertise");
     }
-    set_text(config->advertise, sizeof(config->advertise), gossip->advertise, config->listen);
+    set_address(config->advertise, gossip->advertise != NULL ? gossip->advertise : config->listen);
     read_seeds(reading, gossip);
     set_numbers(reading, numbers, sizeof(numbers) / sizeof(numbers[0]));
     config->curve = gossip->curve != NULL;
@@ -476,6 +489,10 @@ int config_load(const char *path, fabric_complain_fn *complain, void *context, s
         free(text);
     }
     return rc;
+}
+
+bool config_has_seeds(const struct config *config) {
+    return config->seed_count > 0;
 }
 
 void config_fini(struct config *config) {

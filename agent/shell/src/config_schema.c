@@ -39,7 +39,7 @@ static const cyaml_schema_field_t curve_fields[] = {
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t seed_schema = {
-    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, GOSSIP_ADDRESS_SIZE - 1),
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, CONFIG_SEED_SIZE - 1),
 };
 static const cyaml_schema_field_t gossip_fields[] = {
     TEXT(listen, MUST, struct gossip_yaml, GOSSIP_ADDRESS_SIZE),

@@ -43,11 +43,14 @@ static void check_nic(const struct agent *agent, uint32_t port, bool good, const
 
 static void check_gossip(const struct agent *agent, struct health_text *out) {
     bool joined = gossip_joined(engine_gossip(agent->engine));
-    bool alone = agent->config.seed_count == 0;
+    bool alone = !config_has_seeds(&agent->config);
+    char problem[SEEDS_PROBLEM_SIZE];
+    const char *reason = seeds_problem(agent->seeds, problem);
     check(out, joined, "gossip",
-          !joined ? (alone ? "still listening" : "no seed has answered yet (gossip.seeds)")
-          : alone ? "alone, as configured"
-                  : "joined");
+          joined              ? (alone ? "alone, as configured" : "joined")
+          : alone             ? "still listening"
+          : reason[0] != '\0' ? reason
+                              : "no seed has answered yet (gossip.seeds)");
 }
 
 // This is answered by the loop: that it is says that the loop turns.

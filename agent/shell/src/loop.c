@@ -73,7 +73,7 @@ static void on_busy(uv_idle_t *idle) {
 }
 
 static void warn_about_seeds(struct agent *agent) {
-    if (agent->seeds_warned || agent->config.seed_count == 0 ||
+    if (agent->seeds_warned || !config_has_seeds(&agent->config) ||
         clock_now_ns() - agent->started_at_ns < SEED_WARNING_NS) {
         return;
     }
@@ -131,6 +131,7 @@ static void on_meter(uv_timer_t *timer) {
     agent_rdma_look(agent);
     agent_settings_look(agent);
     agent_metrics_look(agent);
+    seeds_look(agent->seeds);
     warn_about_seeds(agent);
     warn_about_strangers(agent);
 }
@@ -207,6 +208,17 @@ static int start_handles(struct agent *agent) {
     return rc != 0 ? rc : uv_prepare_start(&agent->prepare, on_prepare);
 }
 
+static void tell_of_seeds(void *context, enum log_level level, const char *kind,
+                          const char *subject, const char *text) {
+    agent_tell(context, level, kind, subject, "%s", text);
+}
+
+static int open_seeds(struct agent *agent, struct error *error) {
+    const struct seeds_handler handler = {agent, tell_of_seeds};
+    return seeds_open(&agent->loop, &agent->config, engine_gossip(agent->engine), &handler,
+                      &agent->seeds, error);
+}
+
 static void close_handle(uv_handle_t *handle, void *context) {
     (void)context;
     if (!uv_is_closing(handle)) {
@@ -223,6 +235,7 @@ int agent_run(struct agent *agent, struct error *error) {
     agent->fabric = engine_fabric(agent->engine);
     rc = control_open(&agent->loop, agent->config.socket, agent->events, agent_answer, agent,
                       &agent->control, error);
+    rc = rc != 0 ? rc : open_seeds(agent, error);
     if (rc == 0) {
         rc = start_handles(agent);
         if (rc != 0) {
@@ -234,6 +247,8 @@ int agent_run(struct agent *agent, struct error *error) {
         }
     }
     control_close(agent->control);
+    seeds_close(agent->seeds);
+    agent->seeds = NULL;
     agent_metrics_close(agent);
     agent_rdma_close(&agent->rdma);
     agent_settings_close(&agent->settings);

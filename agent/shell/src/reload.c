@@ -37,6 +37,29 @@ static void change_keys(struct agent *agent, const struct config *config) {
     }
 }
 
+static bool same_seeds(const struct config *a, const struct config *b) {
+    return a->seed_count == b->seed_count &&
+           (a->seed_count == 0 ||
+            memcmp(a->seeds, b->seeds, a->seed_count * sizeof(*a->seeds)) == 0);
+}
+
+// Whoever is a member stays one.
+static void change_seeds(struct agent *agent, struct config *next) {
+    struct config *now = &agent->config;
+    struct error error;
+    if (agent->seeds == NULL || same_seeds(now, next)) {
+        return;
+    }
+    const struct config old = *now;
+    now->seeds = next->seeds;
+    now->seed_count = next->seed_count;
+    next->seeds = old.seeds; // freed with it
+    next->seed_count = old.seed_count;
+    if (seeds_reload(agent->seeds, &error) != 0) {
+        agent_tell(agent, LOG_WARNING, "reload", now->host, "gossip.seeds: %s", error.text);
+    }
+}
+
 static bool same_eswitch(const struct nic_eswitch_options *a, const struct nic_eswitch_options *b) {
     return a->vport == b->vport && memcmp(a->vport_mac, b->vport_mac, sizeof(a->vport_mac)) == 0 &&
            memcmp(a->gateway_mac, b->gateway_mac, sizeof(a->gateway_mac)) == 0;
@@ -132,6 +155,7 @@ void agent_reload(struct agent *agent) {
     change_keys(agent, &next);
     offer_fabric(agent, &next);
     change_config(agent, &next);
+    change_seeds(agent, &next);
     config_fini(&next);
     agent_tell(agent, LOG_INFO, "reload", agent->config.host, "configuration read anew");
 }

@@ -208,7 +208,7 @@ static int draw(void *bytes, size_t size, struct error *error) {
 // Takes the fabric on success.
 static int open_engine(struct agent *agent, struct fabric *fabric, struct error *error) {
     struct engine_config config;
-    const char *seeds[CONFIG_SEEDS_MAX];
+    const char *seeds[CONFIG_SEEDS_MAX]; // those that are addresses; seeds.c looks up the rest
     uint64_t random[2];
     int rc = draw(random, sizeof(random), error);
     if (rc != 0) {
@@ -216,10 +216,13 @@ static int open_engine(struct agent *agent, struct fabric *fabric, struct error 
     }
     agent_engine_config(agent, fabric, &config);
     for (uint32_t i = 0; i < agent->config.seed_count; i++) {
-        seeds[i] = agent->config.seeds[i];
+        struct sockaddr_storage address;
+        if (config_address_parse(agent->config.seeds[i], &address)) {
+            seeds[config.gossip.seed_count++] = agent->config.seeds[i];
+        }
     }
     config.gossip.seeds = seeds;
-    config.gossip.seed_count = agent->config.seed_count;
+    config.gossip.seeds_awaited = config.gossip.seed_count < agent->config.seed_count;
     config.gossip.nonce = (uint32_t)random[0];
     config.gossip.seed = random[1];
     config.gossip.signing = agent->signing;

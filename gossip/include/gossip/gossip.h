@@ -106,7 +106,7 @@ struct gossip_config {
     const struct gossip *base;
     const char *const *seeds; // addresses; borrowed during open
     uint32_t seed_count;
-    bool seeds_awaited; // more will come by gossip_set_seeds: until then no host counts as alone
+    bool seeds_awaited; // more are to come (gossip_set_seeds): until then no host counts as alone
 };
 
 struct gossip;
@@ -128,10 +128,10 @@ void gossip_receive(struct gossip *gossip, uint64_t now_ns, const char *sender, 
 void gossip_set_signing(struct gossip *gossip, uint64_t now_ns,
                         const struct gossip_signing *signing);
 // Where members may be found, in the place of the seeds so far: for whoever looks them up again and
-// again. The own address among them is left out. A host that had joined stays so. -EINVAL (an
-// address), -ENOMEM: nothing changes.
+// again; `awaited`: not everywhere yet. The own address among them is left out. A host that had
+// joined stays so. -EINVAL (an address), -ENOMEM: nothing changes.
 int gossip_set_seeds(struct gossip *gossip, uint64_t now_ns, const char *const *seeds,
-                     uint32_t count, struct error *error);
+                     uint32_t count, bool awaited, struct error *error);
 // The carrier noticed that a connection came up or broke (a hint; suspicion may start at once).
 // The first connection to an address need not be told when all that was said to it waited for it.
 void gossip_peer_connected(struct gossip *gossip, uint64_t now_ns, const char *address);

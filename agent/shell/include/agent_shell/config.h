@@ -23,7 +23,9 @@
 
 #define CONFIG_PATH_SIZE 256
 #define CONFIG_SOCKET_SIZE 108 // sun_path
-#define CONFIG_SEEDS_MAX 64
+#define CONFIG_SEEDS_MAX GOSSIP_SEEDS_MAX
+#define CONFIG_NAME_SIZE 254 // RFC 1035
+#define CONFIG_SEED_SIZE (sizeof("tcp://:65535") + CONFIG_NAME_SIZE)
 #define CONFIG_LISTEN_SIZE 64 // "[fd00::1]:9750"
 #define CONFIG_SOCKET_DEFAULT "/run/srv6/agent.sock"
 #define CONFIG_FILE_DEFAULT "/etc/srv6/agent.yaml"
@@ -45,7 +47,7 @@ struct config {
     enum log_format log_format;
     char log_file[CONFIG_PATH_SIZE]; // "": stderr
     char listen[GOSSIP_ADDRESS_SIZE], advertise[GOSSIP_ADDRESS_SIZE];
-    char (*seeds)[GOSSIP_ADDRESS_SIZE]; // owned
+    char (*seeds)[CONFIG_SEED_SIZE]; // owned; addresses and names, see config_name_parse
     uint32_t seed_count;
     bool curve;
     char secret_key_file[CONFIG_PATH_SIZE], fleet_keys_file[CONFIG_PATH_SIZE];
@@ -77,6 +79,13 @@ int config_check_fabric(const struct config *config, const struct fabric *fabric
                         fabric_complain_fn *complain, void *context);
 // "address:port", numeric, IPv6 in brackets. *out is untouched on failure.
 bool config_listen_parse(const char *text, struct sockaddr_storage *out);
+// The same behind "tcp://", and the one way to write it.
+bool config_address_parse(const char *text, struct sockaddr_storage *out);
+void config_address_format(const struct sockaddr_storage *address, char out[GOSSIP_ADDRESS_SIZE]);
+// "tcp://name:port" with a name of the DNS, which no address looks like. Outputs are untouched on
+// failure.
+bool config_name_parse(const char *text, char name[CONFIG_NAME_SIZE], uint16_t *port);
+bool config_has_seeds(const struct config *config);
 // The device of a port of the fabric; NULL when the file names none.
 const char *config_device(const struct config *config, const struct fabric *fabric, port_id port);
 
