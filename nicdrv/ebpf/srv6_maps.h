@@ -13,6 +13,8 @@
 //   qps           destination, QP -> srv6_qp           per CPU: what it sent before another flow
 //   took its
 //                                                      place in `seen`
+//   cnps          source, our QP -> srv6_cnp           per CPU: CNPs that came
+//   cnp_hints     ring of srv6_cnp_key                 who has just sent one; not pinned
 //
 // A flow keeps its slot while srv6_meta.generation stays, so that most packets need `seen` only.
 // The driver raises the generation after every change of rules, before a slot is used again.
@@ -33,8 +35,11 @@
 #define SRV6_RULES 65536
 #define SRV6_LOCAL_SIDS 16
 #define SRV6_QPS 16384
-#define SRV6_SEEN 512   // places of a bank; a power of two
-#define SRV6_BUCKETS 64 // a power of two: a bucket is the key's low bits
+#define SRV6_CNPS 4096
+#define SRV6_CNP_RING_BYTES 65536
+#define SRV6_CNP_HINT_NS 1000000 // between two hints of one key and CPU
+#define SRV6_SEEN 512            // places of a bank; a power of two
+#define SRV6_BUCKETS 64          // a power of two: a bucket is the key's low bits
 #define SRV6_SEGMENTS_MAX 5
 #define SRV6_SRH_BYTES_MAX (8 + 16 * (SRV6_SEGMENTS_MAX - 1))
 
@@ -95,6 +100,19 @@ struct srv6_qp {
     __u64 packets, bytes;
     __u32 sport;
     __u32 unused;
+};
+
+// Congestion notification packets tell a sender that a packet of one of its QPs was marked on the
+// way. They name the QP as it is at the sender, which packets that leave never do.
+struct srv6_cnp_key {
+    struct srv6_address source; // inner; IPv4 as ::ffff:a.b.c.d
+    __u32 qp;
+    __u32 unused;
+};
+
+struct srv6_cnp {
+    __u64 count;
+    __u64 hinted_at_ns;
 };
 
 struct srv6_seen {

@@ -40,6 +40,7 @@ struct ebpf_nic {
     struct ebpf_pins pins;
     struct ebpf_rules held;
     struct ebpf_slots slots;
+    struct ebpf_cnps cnps;
     int ifindex;
     bool tcx;
 };
@@ -106,6 +107,7 @@ static struct ebpf_maps maps_of(const struct srv6_bpf *skeleton) {
         .counters = bpf_map__fd(skeleton->maps.counters),
         .seen = bpf_map__fd(skeleton->maps.seen),
         .qps = bpf_map__fd(skeleton->maps.qps),
+        .cnps = bpf_map__fd(skeleton->maps.cnps),
         .local_sids = bpf_map__fd(skeleton->maps.local_sids),
         .totals = bpf_map__fd(skeleton->maps.totals),
         .meta = bpf_map__fd(skeleton->maps.meta),
@@ -130,11 +132,12 @@ static int load(struct ebpf_nic *ebpf, struct error *error) {
         bpf_object__for_each_map(map, skeleton->obj) {
             char path[EBPF_PATH_MAX];
             ebpf_pins_path(&ebpf->pins, bpf_map__name(map), path);
-            if (!bpf_map__is_internal(map) && rc == 0) {
+            if (!bpf_map__is_internal(map) && map != skeleton->maps.cnp_hints && rc == 0) {
                 rc = bpf_map__set_pin_path(map, path);
             }
         }
         rc = rc == 0 ? srv6_bpf__load(skeleton) : rc;
+        rc = rc == 0 ? ebpf_cnps_open(&ebpf->cnps, bpf_map__fd(skeleton->maps.cnp_hints)) : rc;
     }
     if (rc < 0) {
         srv6_bpf__destroy(skeleton);
@@ -142,6 +145,7 @@ static int load(struct ebpf_nic *ebpf, struct error *error) {
     } else {
         ebpf->skeleton = skeleton;
         ebpf->maps = maps_of(skeleton);
+        ebpf->nic.cnp_fd = ebpf_cnps_fd(&ebpf->cnps);
     }
     free(log);
     return rc;
@@ -283,6 +287,7 @@ static void remove_all(struct ebpf_nic *ebpf, bool made_clsact) {
 static void free_nic(struct ebpf_nic *ebpf) {
     ebpf_rules_fini(&ebpf->held);
     ebpf_slots_fini(&ebpf->slots);
+    ebpf_cnps_close(&ebpf->cnps);
     srv6_bpf__destroy(ebpf->skeleton);
     ebpf_pins_close(&ebpf->pins);
     free(ebpf);
@@ -346,7 +351,7 @@ static int ebpf_open(const struct nic_options *options, struct nic **out, struct
     ebpf->nic.driver = &nic_driver_ebpf;
     ebpf->ifindex = (int)ifindex;
     ebpf->pins.lock = -1;
-    ebpf->nic.watch_fd = -1;
+    ebpf->nic.watch_fd = ebpf->nic.cnp_fd = -1;
     strncpy(ebpf->nic.device, device, sizeof ebpf->nic.device - 1);
     int rc = ebpf_pins_open(device, options->pin_dir, &ebpf->pins, error);
     if (rc == 0) {
@@ -424,6 +429,15 @@ static int ebpf_qps(struct nic *nic, nic_qp_fn *each, void *context) {
     return ebpf_take_qps(&ebpf_of(nic)->maps, each, context);
 }
 
+static int ebpf_cnps(struct nic *nic, nic_cnp_fn *each, void *context) {
+    struct ebpf_nic *ebpf = ebpf_of(nic);
+    return ebpf_cnps_take(&ebpf->cnps, &ebpf->maps, each, context);
+}
+
+static void ebpf_cnp_hints(struct nic *nic, nic_cnp_fn *each, void *context) {
+    ebpf_cnps_hints(&ebpf_of(nic)->cnps, each, context);
+}
+
 static void ebpf_totals(struct nic *nic, uint64_t *encapsulated, uint64_t *decapsulated,
                         uint64_t *plain_roce) {
     struct srv6_totals sum = {0};
@@ -441,5 +455,7 @@ const struct nic_driver nic_driver_ebpf = {
     .apply = ebpf_apply,
     .counters = ebpf_counters,
     .qps = ebpf_qps,
+    .cnps = ebpf_cnps,
+    .cnp_hints = ebpf_cnp_hints,
     .totals = ebpf_totals,
 };

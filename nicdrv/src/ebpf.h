@@ -24,7 +24,7 @@ struct ebpf_slots {
 
 // --- ebpf_maps.c: rules <-> maps -----------------------------------------------------------------
 struct ebpf_maps { // descriptors, borrowed from the skeleton
-    int destinations, exact, paths, srhs, counters, seen, qps, local_sids, totals, meta;
+    int destinations, exact, paths, srhs, counters, seen, qps, cnps, local_sids, totals, meta;
     int cpus; // of per-CPU values
 };
 
@@ -52,6 +52,28 @@ int ebpf_read_totals(const struct ebpf_maps *maps, struct srv6_totals *sum);
 // --- ebpf_qps.c ---------------------------------------------------------------------------------
 // Reports each QP that sent since the last call once. -ENOMEM and the kernel's errors.
 int ebpf_take_qps(const struct ebpf_maps *maps, nic_qp_fn *each, void *context);
+
+// Takes all entries of a per-CPU hash: `each` gets a key and the value of one CPU, and returns 0 or
+// -errno, which ends it. -ENOMEM and the kernel's errors.
+typedef int ebpf_entry_fn(void *context, const void *key, const void *value);
+int ebpf_take_entries(int map, int cpus, size_t key_size, size_t value_size, ebpf_entry_fn *each,
+                      void *context);
+
+// --- ebpf_cnps.c --------------------------------------------------------------------------------
+struct ebpf_cnps {
+    struct ring_buffer *ring;
+    nic_cnp_fn *each; // while hints are read
+    void *context;
+    bool fresh; // some came since they were counted last
+};
+
+int ebpf_cnps_open(struct ebpf_cnps *cnps, int ring_map);
+void ebpf_cnps_close(struct ebpf_cnps *cnps);
+int ebpf_cnps_fd(const struct ebpf_cnps *cnps);
+void ebpf_cnps_hints(struct ebpf_cnps *cnps, nic_cnp_fn *each, void *context);
+// What came since the last call. -ENOMEM and the kernel's errors.
+int ebpf_cnps_take(struct ebpf_cnps *cnps, const struct ebpf_maps *maps, nic_cnp_fn *each,
+                   void *context);
 
 // --- ebpf_update.c: from the rules that the maps hold to the wanted ones -------------------------
 int ebpf_slots_init(struct ebpf_slots *slots, const struct ebpf_rules *in_use); // -ENOMEM

@@ -67,27 +67,33 @@ static int take_seen(const struct ebpf_maps *maps, uint32_t reading, struct take
     return rc;
 }
 
-static int take_kept(const struct ebpf_maps *maps, struct taken *taken) {
-    struct srv6_qp_key *keys = calloc(AT_ONCE, sizeof *keys);
-    struct srv6_qp *values = calloc((size_t)AT_ONCE * (size_t)maps->cpus, sizeof *values);
+int ebpf_take_entries(int map, int cpus, size_t key_size, size_t value_size, ebpf_entry_fn *each,
+                      void *context) {
+    size_t per_key = (size_t)cpus * value_size;
+    uint8_t *keys = calloc(AT_ONCE, key_size), *values = calloc(AT_ONCE, per_key);
     int rc = keys == NULL || values == NULL ? -ENOMEM : 0;
     uint32_t batch = 0;
     void *from = NULL;
     while (rc == 0) {
         uint32_t count = AT_ONCE;
-        rc = bpf_map_lookup_and_delete_batch(maps->qps, from, &batch, keys, values, &count, NULL);
-        for (uint32_t i = 0; (rc == 0 || rc == -ENOENT) && i < count * (uint32_t)maps->cpus; i++) {
-            const struct srv6_qp_key *key = &keys[i / (uint32_t)maps->cpus];
-            if (values[i].packets > 0 && add(taken, &key->destination, key->qp, values[i].sport,
-                                             values[i].packets, values[i].bytes) < 0) {
-                rc = -ENOMEM;
-            }
+        rc = bpf_map_lookup_and_delete_batch(map, from, &batch, keys, values, &count, NULL);
+        for (size_t i = 0; (rc == 0 || rc == -ENOENT) && i < count * (size_t)cpus; i++) {
+            int told = each(context, keys + i / (size_t)cpus * key_size, values + i * value_size);
+            rc = told < 0 ? told : rc;
         }
         from = &batch;
     }
     free(keys);
     free(values);
     return rc == -ENOENT ? 0 : rc; // the end of the map
+}
+
+static int add_kept(void *context, const void *key, const void *value) {
+    const struct srv6_qp_key *at = key;
+    const struct srv6_qp *sent = value;
+    return sent->packets == 0
+               ? 0
+               : add(context, &at->destination, at->qp, sent->sport, sent->packets, sent->bytes);
 }
 
 static int compare(const void *left, const void *right) {
@@ -115,7 +121,8 @@ int ebpf_take_qps(const struct ebpf_maps *maps, nic_qp_fn *report, void *context
         rc = take_seen(maps, reading, &taken);
     }
     if (rc == 0) {
-        rc = take_kept(maps, &taken);
+        rc = ebpf_take_entries(maps->qps, maps->cpus, sizeof(struct srv6_qp_key),
+                               sizeof(struct srv6_qp), add_kept, &taken);
     }
     if (taken.count > 0) {
         qsort(taken.qps, taken.count, sizeof *taken.qps, compare);

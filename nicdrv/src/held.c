@@ -239,7 +239,7 @@ static int held_open(const struct nic_options *options, struct nic **out, struct
     }
     held->nic.driver = &nic_driver_mlx5;
     held->nic.attachment = "";
-    held->nic.watch_fd = -1;
+    held->nic.watch_fd = held->nic.cnp_fd = -1;
     held->eswitch = options->eswitch;
     held->holder.sun_family = AF_UNIX;
     holder_stream_init(&held->stream, -1);

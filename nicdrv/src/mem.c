@@ -43,7 +43,7 @@ static int mem_open(const struct nic_options *options, struct nic **out, struct 
     }
     mem->nic.driver = &nic_driver_mem;
     mem->nic.attachment = "";
-    mem->nic.watch_fd = -1;
+    mem->nic.watch_fd = mem->nic.cnp_fd = -1;
     strncpy(mem->nic.device, options->device, sizeof mem->nic.device - 1);
     rule_set_init(&mem->nic.applied);
     mem->first = first;

@@ -4,6 +4,7 @@
 //
 //   roce send DESTINATION [--qp N] [--sport N] [--tos N] [--size BYTES] [--count N] [--gap-us N]
 //             [--port N]          another port than 4791
+//             [--opcode N]        of the BTH: 0x81 with --size 32 is a CNP's
 //             [--no-check 1]      without a UDP checksum (IPv6): for a destination that changes
 //   roce recv FILE        counts what arrives until SIGTERM, then writes one line for each kind:
 //                         <family> <qp> <sport> <tos> <packets> <missing PSNs>
@@ -37,7 +38,7 @@
 #define KINDS_MAX 4096
 
 struct options {
-    uint32_t qp, count, size, gap_us, qps, ms;
+    uint32_t qp, count, size, gap_us, qps, ms, opcode;
     int port, sport, tos, no_check; // no_check: the destination changes on the way
 };
 
@@ -61,7 +62,7 @@ static uint64_t now_ns(void) {
 
 static struct options parse_options(char **arguments) {
     struct options options = {
-        .port = ROCE_PORT, .qp = 17, .count = 1, .size = 64, .qps = 16, .ms = 10};
+        .port = ROCE_PORT, .qp = 17, .count = 1, .size = 64, .qps = 16, .ms = 10, .opcode = 0x0a};
     for (; arguments[0] != NULL; arguments += 2) {
         if (arguments[1] == NULL) {
             fprintf(stderr, "roce: %s: a value is missing\n", arguments[0]);
@@ -80,6 +81,8 @@ static struct options parse_options(char **arguments) {
             options.qps = value;
         } else if (strcmp(arguments[0], "--ms") == 0) {
             options.ms = value;
+        } else if (strcmp(arguments[0], "--opcode") == 0) {
+            options.opcode = value & 0xff;
         } else if (strcmp(arguments[0], "--sport") == 0) {
             options.sport = (int)value;
         } else if (strcmp(arguments[0], "--port") == 0) {
@@ -135,8 +138,8 @@ static int open_sender(const char *destination, const struct options *options) {
     return udp;
 }
 
-static void write_bth(uint8_t *packet, uint32_t qp, uint32_t psn) {
-    uint32_t words[3] = {htonl(0x0a00ffff), htonl(qp & 0xffffff), htonl(psn & 0xffffff)};
+static void write_bth(uint8_t *packet, uint32_t opcode, uint32_t qp, uint32_t psn) {
+    uint32_t words[3] = {htonl(opcode << 24 | 0xffff), htonl(qp & 0xffffff), htonl(psn & 0xffffff)};
     memcpy(packet, words, sizeof words);
 }
 
@@ -145,7 +148,7 @@ static int send_some(const char *destination, const struct options *options) {
     int udp = open_sender(destination, options);
     uint64_t next_ns = now_ns();
     for (uint32_t psn = 0; psn < options->count && !stopped; psn++) {
-        write_bth(packet, options->qp, psn);
+        write_bth(packet, options->opcode, options->qp, psn);
         if (send(udp, packet, options->size, 0) < 0) {
             fail("send");
         }
@@ -208,7 +211,7 @@ static int race(char **arguments) {
     }
     struct options options = parse_options(after);
     for (uint32_t i = 0; i < FLOOD_BATCH; i++) {
-        write_bth(packets[i], 1000 + i % options.qps, i);
+        write_bth(packets[i], options.opcode, 1000 + i % options.qps, i);
         parts[i] = (struct iovec){packets[i], options.size};
         messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
     }

@@ -301,6 +301,47 @@ check "inner IPv6 that is not ECN-capable stays so" equal "$(class_after_ce $v6 
 check "inner IPv4 that is not ECN-capable stays so" equal "$(class_after_ce $v4 0x68)" "0x68 2"
 in_ns s2 nft delete table netdev marking
 
+# --- CNPs ------------------------------------------------------------------------------------------
+
+cnps() { # DESTINATION OPTIONS...: what h1 tells of CNPs that h0 sent: hints, and the sum of counts by sender and QP
+    local hints
+    tell h1 cnps hints
+    send "$1" --opcode 0x81 --size 32 "${@:2}"
+    sleep 0.1
+    tell h1 hints
+    hints=$(grep -c '^hint ' <<<"$answer")
+    tell h1 cnps
+    echo "$([ "$hints" -gt 0 ] && echo hinted) $(awk '$1 == "cnp" { split($4, n, "="); sum[$2 " " $3] += n[2] }
+        END { for (key in sum) print key, sum[key] }' <<<"$answer" | sort | xargs)"
+}
+hints_of_a_burst() {
+    tell h1 cnps hints
+    send $v6 --opcode 0x81 --size 32 --qp 7 --count 3000
+    sleep 0.1
+    tell h1 hints
+    local hints
+    hints=$(grep -c '^hint ' <<<"$answer")
+    [ "$hints" -ge 1 ] && [ "$hints" -lt 300 ] || { echo "         $hints hints"; false; }
+}
+receiver_start # nobody listening would end a burst of them
+tell h1 cnps hints
+check "before, there were none, and nothing wakes who waits for them" equal "$answer" $'ok\n'
+check "CNPs that came encapsulated are counted by sender and QP, IPv4" equal "$(cnps $v4 --qp 99 --count 3)" \
+    "hinted ::ffff:10.77.1.1 99 3"
+check "and IPv6" equal "$(cnps $v6 --qp 0xfffffe --count 2)" "hinted $source 16777214 2"
+check "a burst of them makes few hints" hints_of_a_burst
+tell h0 "rule $v6 default single $source $long_path" apply
+check "CNPs behind an SRH are counted" equal "$(cnps $v6 --qp 5 --count 4)" "hinted $source 5 4"
+check "and those that came plain" equal "$(cnps $v4 --qp 6 --count 5)" "hinted ::ffff:10.77.1.1 6 5"
+tell h0 apply
+check "of both families" equal "$(cnps $v6 --qp 6 --count 5)" "hinted $source 6 5"
+check "what is longer is none" equal "$(cnps $v6 --size 33)" " "
+check "what is shorter is none" equal "$(cnps $v4 --size 31)" " "
+check "another opcode is none" equal "$(cnps $v6 --opcode 0x11)" " "
+check "another port is none" equal "$(cnps $v4 --port 4792)" " "
+receiver_stop
+tell h0 "rule $v4 default single $source $one_path" "rule $v6 default single $source $one_path" apply
+
 # --- what stays as it is -------------------------------------------------------------------------
 
 untouched() {

@@ -8,10 +8,11 @@
 //        n) SIDS    one path: carriers joined by commas
 //   local SID      adds an own uSID to the wanted set
 //   apply          applies the wanted set and starts a new one
-//   applied | counters | qps | totals | capabilities
+//   applied | counters | qps | cnps | hints | totals | capabilities
 //   close keep | close remove
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,21 @@ static void print_qp(void *context, const struct nic_qp *qp) {
            (unsigned long long)qp->packets, (unsigned long long)qp->bytes);
 }
 
+static void print_cnp(void *context, const struct nic_cnp *cnp) {
+    char text[SID_TEXT_SIZE];
+    inet_ntop(AF_INET6, cnp->source, text, sizeof text);
+    printf("%s %s %u count=%llu\n", (const char *)context, text, cnp->qp,
+           (unsigned long long)cnp->count);
+}
+
+// What a loop does that polls the descriptor: no more than is ready.
+static void print_hints(struct nic *nic) {
+    struct pollfd fd = {nic->cnp_fd, POLLIN, 0};
+    if (poll(&fd, 1, 0) == 1) {
+        nic->driver->cnp_hints(nic, print_cnp, "hint");
+    }
+}
+
 static void print_applied(const struct rule_set *set) {
     for (uint32_t r = 0; r < set->rule_count; r++) {
         printf("rule ");
@@ -184,6 +200,13 @@ static int obey(struct nic *nic, struct rule_set *wanted, char **words, int coun
     }
     if (strcmp(words[0], "qps") == 0) {
         return nic->driver->qps(nic, print_qp, NULL);
+    }
+    if (strcmp(words[0], "cnps") == 0) {
+        return nic->driver->cnps(nic, print_cnp, "cnp");
+    }
+    if (strcmp(words[0], "hints") == 0) {
+        print_hints(nic);
+        return 0;
     }
     if (strcmp(words[0], "totals") == 0) {
         print_totals(nic);

@@ -128,12 +128,6 @@ static void tick(struct engine *engine) {
     }
 }
 
-static bool same_capabilities(const struct nic_capabilities *a, const struct nic_capabilities *b) {
-    return a->spray == b->spray && a->per_qp == b->per_qp && a->srh == b->srh &&
-           a->counters == b->counters && a->spares == b->spares && a->rules_max == b->rules_max &&
-           a->encap_bytes_max == b->encap_bytes_max;
-}
-
 static int change_config(struct engine *engine, const struct engine_config *config,
                          struct error *error) {
     int rc = check_config(config, error);
@@ -159,7 +153,7 @@ static int change_config(struct engine *engine, const struct engine_config *conf
         memcpy(engine->config.algorithm, config->algorithm, sizeof engine->config.algorithm);
         engine->plans_stale = engine->beliefs_changed = true;
     }
-    if (!same_capabilities(&engine->config.nic, &config->nic)) {
+    if (!nic_capabilities_equal(&engine->config.nic, &config->nic)) {
         engine->config.nic = config->nic;
         engine->plans_stale = engine->beliefs_changed = true;
     }

@@ -216,6 +216,7 @@ int nic_worker_open(const struct nic_driver *driver, const struct nic_options *o
     worker->nic.driver = &worker_driver;
     worker->nic.attachment = worker->attachment;
     worker->nic.unsettled = true;
+    worker->nic.cnp_fd = -1;
     worker->capabilities = worker->report.capabilities = least;
     copy_options(worker, options);
     snprintf(worker->nic.device, sizeof worker->nic.device, "%.31s", options->device);

@@ -51,12 +51,6 @@ static bool is_lost(const struct worker *worker) {
     return !rule_set_equal(worker->real != NULL ? &worker->real->applied : &none, &worker->told);
 }
 
-static bool same_capabilities(const struct nic_capabilities *a, const struct nic_capabilities *b) {
-    return a->spray == b->spray && a->per_qp == b->per_qp && a->srh == b->srh &&
-           a->counters == b->counters && a->spares == b->spares && a->rules_max == b->rules_max &&
-           a->encap_bytes_max == b->encap_bytes_max;
-}
-
 static void tell_nic(struct worker *worker, struct worker_report *report, bool opened) {
     struct nic *nic = worker->real;
     const char *attachment = nic != NULL && nic->attachment != NULL ? nic->attachment : "";
@@ -64,8 +58,8 @@ static void tell_nic(struct worker *worker, struct worker_report *report, bool o
     if (nic != NULL) {
         nic->driver->capabilities(nic, &capabilities);
     }
-    report->news.opened =
-        report->news.opened || opened || !same_capabilities(&capabilities, &report->capabilities);
+    report->news.opened = report->news.opened || opened ||
+                          !nic_capabilities_equal(&capabilities, &report->capabilities);
     report->capabilities = capabilities;
     report->unsettled = nic == NULL || nic->unsettled;
     snprintf(report->attachment, sizeof report->attachment, "%s", attachment);

@@ -24,6 +24,8 @@ typedef void nic_counter_fn(void *context, const struct nic_counter *counter);
 
 typedef void nic_qp_fn(void *context, const struct nic_qp *qp);
 
+typedef void nic_cnp_fn(void *context, const struct nic_cnp *cnp);
+
 #define NIC_CLASSES_MAX 8
 #define NIC_HOLDER_DEFAULT "/run/srv6/holder.sock"
 
@@ -53,6 +55,12 @@ struct nic_driver {
                  struct error *error); // wanted is sealed
     int (*counters)(struct nic *nic, nic_counter_fn *each, void *context);
     int (*qps)(struct nic *nic, nic_qp_fn *each, void *context); // NULL: the driver cannot tell
+    // CNPs that came since the last call, by who sent them and our QP, some more than once. NULL,
+    // as are the hints: the driver does not see them.
+    int (*cnps)(struct nic *nic, nic_cnp_fn *each, void *context);
+    // Called when cnp_fd is readable: who has just sent CNPs, without a count. A QP's are told of
+    // about once in a millisecond.
+    void (*cnp_hints)(struct nic *nic, nic_cnp_fn *each, void *context);
     // Called when watch_fd is readable, and after counters, qps and totals, which may meet the news
     // first: 0 when all that was applied stands, else -errno with what was lost; `applied` then
     // says what is left. NULL: nothing is ever lost behind our back. Only a slow driver has it.
@@ -78,6 +86,7 @@ struct nic {
                              // such place
     int watch_fd;   // readable when review must be called; -1: never. May change with apply and
                     // review
+    int cnp_fd;     // readable when cnp_hints has something to tell; -1: never
     bool unsettled; // the driver must see the next set even when it equals `applied`: what forwards
                     // now cannot be adopted (another layout) and is replaced by the next set
 };

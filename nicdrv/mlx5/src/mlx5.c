@@ -134,6 +134,7 @@ static int mlx5_open(const struct nic_options *options, struct nic **out, struct
     strncpy(mlx5->nic.device, options->device, sizeof mlx5->nic.device - 1);
     mlx5->eswitch = options->eswitch;
     rule_set_init(&mlx5->nic.applied);
+    mlx5->nic.cnp_fd = -1;
     mlx5->nic.watch_fd = epoll_create1(EPOLL_CLOEXEC);
     rc = mlx5->nic.watch_fd < 0 ? error_set(error, -errno, "%s: cannot watch the device: %s",
                                             options->device, strerror(errno))

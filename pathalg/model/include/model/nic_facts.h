@@ -35,4 +35,13 @@ struct nic_qp {
     uint64_t packets, bytes;
 };
 
+// CNPs that the NIC received: of packets of one of our QPs a switch has marked some.
+struct nic_cnp {
+    uint8_t source[16]; // who received those; IPv4 as ::ffff:a.b.c.d
+    uint32_t qp;        // ours, by our own number: packets that leave carry the other's
+    uint64_t count;     // 0: some, to be counted later
+};
+
+bool nic_capabilities_equal(const struct nic_capabilities *a, const struct nic_capabilities *b);
+
 #endif
