@@ -37,7 +37,7 @@ check_rollout() {
                 [ -e "$holder/fleet.keys" ] || continue
                 # A host that is new to one of the two, or leaves, is no member there yet or any more.
                 [ -e "$STATE/before/$host.secret" ] && [ -e "$secret/$host.secret" ] || continue
-                grep -q -x -F "$line" "$holder/fleet.keys" || echo "$host's $user key is not in $holder" >>"$STATE/outages"
+                grep -q -F "$line" "$holder/fleet.keys" || echo "$host's $user key is not in $holder" >>"$STATE/outages"
             done
         done
     done
@@ -45,7 +45,7 @@ check_rollout() {
 }
 
 case "$1 $2" in
-"get nodes") printf 'h0\nh1\nh2\n' ;;
+"get nodes") cat "$STATE/nodes" ;;
 "get secret")
     [ -d "$secret" ] || { echo 'Error from server (NotFound): secrets "srv6-keys" not found' >&2 && exit 1; }
     case $* in
@@ -76,18 +76,29 @@ secrets() { (cd "$STATE/secret" && ls | sort | paste -sd' '); }
 sums() { (cd "$STATE/secret" && cat h?.secret | sha256sum); }
 rollouts() { grep -c 'rollout restart' "$STATE/calls" || true; }
 
+address() { awk -v host="$1" '$1 == host {print $4}' "$STATE/secret/fleet.keys" | paste -sd' '; }
+expect_address() { # HOST ADDRESS
+    [ "$(address "$1")" = "$2" ] || problem "address of $1: $(address "$1"), not $2"
+}
+
+printf 'h0 10.1.0.1\nh1 fd00::2 10.1.0.2\nh2\n' >"$STATE/nodes"
 keys list && problem "a list of no keys" || true
 expect create
 [ "$(secrets)" = "fleet.keys h0.secret h1.secret h2.secret" ] || problem "create: $(secrets)"
 [ "$(rollouts)" = 0 ] || problem "a rollout before anything is installed"
+expect_address h0 tcp://10.1.0.1:7946
+expect_address h1 'tcp://[fd00::2]:7946'
+expect_address h2 ''
 touch "$STATE/installed" && cp -r "$STATE/secret" "$STATE/before"
 before=$(sums)
 expect create
 [ "$(sums)" = "$before" ] || problem "create changes keys that are there"
-printf 'h0 h1\nh3 # new\n' >"$STATE/hosts"
+printf 'h0 h1\nh3=10.1.0.4 # new\n' >"$STATE/hosts"
 expect --hosts "$STATE/hosts" create
 [ "$(secrets)" = "fleet.keys h0.secret h1.secret h2.secret h3.secret" ] || problem "create of one more: $(secrets)"
 [ "$(rollouts)" = 1 ] || problem "a new host is not told to the others"
+expect_address h0 tcp://10.1.0.1:7946
+expect_address h3 tcp://10.1.0.4:7946
 
 before=$(sums)
 expect rotate
@@ -96,7 +107,7 @@ expect rotate
 [ "$(sums)" != "$before" ] && [ "$(wc -l <"$STATE/secret/fleet.keys")" = 4 ] || problem "rotate: the old keys still hold"
 for file in "$STATE"/secret/*.secret; do
     line=$("$bin/srv6-ctl" keys line "$file" --host "$(basename "$file" .secret)")
-    grep -q -x -F "$line" "$STATE/secret/fleet.keys" || problem "rotate: $(basename "$file") has no line"
+    grep -q -F "$line" "$STATE/secret/fleet.keys" || problem "rotate: $(basename "$file") has no line"
 done
 
 # Stopped at any of its rollouts, it goes on.
@@ -106,6 +117,16 @@ grep -q 'call fleet-keys again' "$STATE/out" || problem "does not say how to go 
 rm "$STATE/broken"
 expect rotate h1
 [ "$(secrets)" = "fleet.keys h0.secret h1.secret h2.secret h3.secret" ] || problem "rotate after an interruption: $(secrets)"
+
+expect_address h0 tcp://10.1.0.1:7946
+expect_address h3 tcp://10.1.0.4:7946
+before=$(sums)
+sed -i 's/10.1.0.1/10.1.0.9/' "$STATE/nodes"
+made=$(rollouts)
+expect --port 7947 create
+expect_address h0 tcp://10.1.0.9:7947
+expect_address h1 'tcp://[fd00::2]:7947'
+[ "$(rollouts)" = $((made + 1)) ] && [ "$(sums)" = "$before" ] || problem "a node's new address is not told, or changes keys"
 
 expect revoke h2
 [ "$(secrets)" = "fleet.keys h0.secret h1.secret h3.secret" ] || problem "revoke: $(secrets)"
