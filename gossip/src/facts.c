@@ -7,9 +7,14 @@
 //   collective    [ type, bytes, seed, [[source rank, destination rank]...],
 //                   (AlltoAllv only: [bytes... of the matrix, row by row], [weight...]) ]
 //   rank_binding  [ 1, job, job generation, rank, port ]
+//   pod_rank      [ 1, job, pod's creation, rank, port, run, rank count, algorithm, collective,
+//                   bytes ]
 //   drain_order   [ 1, kind, active, capacity_ppm, stamp ]
 //   host_load     [ 1, sent_bps, flow_count, ecn_ppm ]
 //   host_facts    [ 1, [[setting, bits of ports, value]...] ]
+//
+// A pod_rank begins as a rank_binding does, in whose table it is: to an agent from before it, it is
+// one of a job that does not exist.
 //
 // Fields in parentheses came later. A record that does not need them is byte for byte as before
 // them, and every version skips what it finds behind the fields that it knows. So an agent from
@@ -344,6 +349,51 @@ int rank_binding_decode(const void *bytes, size_t size, struct rank_binding *out
         return -EPROTO;
     }
     *out = binding;
+    return 0;
+}
+
+// ---- ranks of pods
+
+ssize_t pod_rank_encode(const struct pod_rank *rank, void *bytes, size_t size) {
+    struct mp_writer writer;
+    start(&writer, bytes, size, 10);
+    write_text(&writer, rank->job, sizeof rank->job);
+    mp_write_uint(&writer, rank->created_s);
+    mp_write_uint(&writer, rank->rank);
+    write_text(&writer, rank->port, sizeof rank->port);
+    write_text(&writer, rank->run, sizeof rank->run);
+    mp_write_uint(&writer, rank->rank_count);
+    write_text(&writer, rank->algorithm, sizeof rank->algorithm);
+    mp_write_uint(&writer, rank->collective);
+    mp_write_uint(&writer, rank->bytes);
+    return written(&writer);
+}
+
+bool pod_rank_is_sound(const struct pod_rank *rank) {
+    bool takes_size = rank->collective == COLLECTIVE_ALLTOALL ||
+                      rank->collective == COLLECTIVE_RING || rank->collective == COLLECTIVE_TREE;
+    return takes_size && rank->bytes > 0 && rank->bytes <= JOB_BYTES_MAX &&
+           rank->rank < JOB_RANKS_MAX && rank->rank_count <= JOB_RANKS_MAX &&
+           (rank->rank_count == 0 || rank->rank < rank->rank_count);
+}
+
+int pod_rank_decode(const void *bytes, size_t size, struct pod_rank *out) {
+    struct mp_reader reader;
+    struct pod_rank rank = {.rank = 0};
+    uint32_t extra = open_form(&reader, bytes, size, 10);
+    mp_read_name(&reader, rank.job, 1, sizeof rank.job);
+    rank.created_s = mp_read_uint(&reader, UINT64_MAX);
+    rank.rank = (uint32_t)mp_read_uint(&reader, JOB_RANKS_MAX - 1);
+    mp_read_name(&reader, rank.port, 1, sizeof rank.port);
+    mp_read_name(&reader, rank.run, 0, sizeof rank.run);
+    rank.rank_count = (uint32_t)mp_read_uint(&reader, JOB_RANKS_MAX);
+    mp_read_name(&reader, rank.algorithm, 0, sizeof rank.algorithm);
+    rank.collective = (enum collective_type)mp_read_uint(&reader, COLLECTIVE_TREE);
+    rank.bytes = mp_read_uint(&reader, JOB_BYTES_MAX);
+    if (!close_form(&reader, extra) || !pod_rank_is_sound(&rank)) {
+        return -EPROTO;
+    }
+    *out = rank;
     return 0;
 }
 

@@ -45,6 +45,7 @@ static void check_job(const uint8_t *data, size_t size) {
 CHECK(member_facts)
 CHECK(link_report)
 CHECK(rank_binding)
+CHECK(pod_rank)
 CHECK(drain_order)
 CHECK(host_load)
 CHECK(host_facts)
@@ -54,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_link_report(data, size);
     check_job(data, size);
     check_rank_binding(data, size);
+    check_pod_rank(data, size);
     check_drain_order(data, size);
     check_host_load(data, size);
     check_host_facts(data, size);

@@ -31,6 +31,12 @@ if(TARGET agent_answers)
   endforeach()
 endif()
 
+if(TARGET agent_pods)
+  srv6_test(test_pods LABEL unit SOURCES unit/test_pods.c LIBRARIES agent_pods)
+  target_include_directories(test_pods PRIVATE support)
+  srv6_fuzz(fuzz_agent_pod SOURCES fuzz/fuzz_agent_pod.c LIBRARIES agent_pods CORPUS fuzz/corpus/agent_pod)
+endif()
+
 srv6_fuzz(fuzz_probe_packet SOURCES fuzz/fuzz_probe_packet.c LIBRARIES agent_probe
   CORPUS fuzz/corpus/probe_packet)
 if(TARGET traffic)

@@ -248,6 +248,63 @@ static void a_matrix_beyond_what_gossip_carries_is_emsgsize(void **state) {
     assert_int_equal(job_encode(&job, value, sizeof value), -EMSGSIZE);
 }
 
+static void a_rank_of_a_pod_comes_back_and_reads_as_a_binding_to_older_agents(void **state) {
+    (void)state;
+    struct pod_rank rank = {.job = "ml/llama",
+                            .run = "0b6c",
+                            .created_s = 1790000000,
+                            .rank = 3,
+                            .rank_count = 4,
+                            .port = "h3.1",
+                            .algorithm = "ecmp",
+                            .collective = COLLECTIVE_RING,
+                            .bytes = 64 << 20};
+    struct pod_rank again;
+    struct rank_binding older;
+    ssize_t size = pod_rank_encode(&rank, bytes, sizeof bytes);
+    assert_int_equal(pod_rank_decode(bytes, (size_t)size, &again), 0);
+    assert_string_equal(again.job, "ml/llama");
+    assert_string_equal(again.run, "0b6c");
+    assert_string_equal(again.port, "h3.1");
+    assert_string_equal(again.algorithm, "ecmp");
+    assert_int_equal(again.created_s, 1790000000);
+    assert_int_equal(again.rank, 3);
+    assert_int_equal(again.rank_count, 4);
+    assert_int_equal(again.collective, COLLECTIVE_RING);
+    assert_int_equal(again.bytes, 64 << 20);
+    assert_int_equal(rank_binding_decode(bytes, (size_t)size, &older), 0);
+    assert_string_equal(older.job, "ml/llama");
+    assert_int_equal(older.rank, 3);
+}
+
+static void ranks_of_pods_that_make_no_sense_are_refused(void **state) {
+    (void)state;
+    const struct pod_rank good = {.job = "ml/llama",
+                                  .rank = 3,
+                                  .rank_count = 4,
+                                  .port = "h3",
+                                  .collective = COLLECTIVE_RING,
+                                  .bytes = 1};
+    struct pod_rank bad[6] = {good, good, good, good, good, good};
+    bad[0].rank = 4; // of four
+    bad[1].bytes = 0;
+    bad[2].bytes = JOB_BYTES_MAX + 1;
+    bad[3].collective = COLLECTIVE_PAIRS; // needs more than a size
+    bad[4].rank_count = JOB_RANKS_MAX + 1;
+    bad[5].job[0] = '\0';
+    struct pod_rank out = {.rank = 77};
+    ssize_t size = pod_rank_encode(&good, bytes, sizeof bytes);
+    assert_int_equal(pod_rank_decode(bytes, (size_t)size, &out), 0);
+    out.rank = 77;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        size = pod_rank_encode(&bad[i], bytes, sizeof bytes);
+        if (pod_rank_decode(bytes, (size_t)size, &out) != -EPROTO) {
+            fail_msg("record %zu was taken", i);
+        }
+        assert_int_equal(out.rank, 77); // untouched
+    }
+}
+
 static void bindings_and_orders_come_back_as_they_went(void **state) {
     (void)state;
     struct rank_binding binding = {"demo", 2, 7, "h7.1"};
@@ -343,6 +400,8 @@ int main(void) {
         cmocka_unit_test(records_without_new_fields_are_as_before_them),
         cmocka_unit_test(bad_lists_are_refused_whole),
         cmocka_unit_test(a_matrix_beyond_what_gossip_carries_is_emsgsize),
+        cmocka_unit_test(a_rank_of_a_pod_comes_back_and_reads_as_a_binding_to_older_agents),
+        cmocka_unit_test(ranks_of_pods_that_make_no_sense_are_refused),
         cmocka_unit_test(bindings_and_orders_come_back_as_they_went),
         cmocka_unit_test(loads_come_back_as_they_went_and_are_small),
         cmocka_unit_test(host_facts_come_back_as_they_went),

@@ -50,11 +50,10 @@ static void store_binding(struct engine *engine, struct host_view *host,
     place->lost_since_ns = 0;
 }
 
-// A host speaks of its own ports only.
-static bool has_port(const struct engine *engine, const struct host_view *host, const char *name) {
-    port_id port;
-    return fabric_find_port(engine->fabric, name, &port) &&
-           &engine->hosts[engine->fabric->ports[port.i].host.i] == host;
+bool host_has_port(const struct engine *engine, const struct host_view *host, const char *name,
+                   port_id *out) {
+    return fabric_find_port(engine->fabric, name, out) &&
+           &engine->hosts[engine->fabric->ports[out->i].host.i] == host;
 }
 
 void jobs_learn_binding(struct engine *engine, const char *origin, const char *key,
@@ -64,9 +63,10 @@ void jobs_learn_binding(struct engine *engine, const char *origin, const char *k
         return;
     }
     struct rank_binding binding;
+    port_id port;
     if (value != NULL) {
         if (rank_binding_decode(value, size, &binding) != 0 ||
-            !has_port(engine, host, binding.port)) {
+            !host_has_port(engine, host, binding.port, &port)) {
             engine->stats.bad_facts++;
         } else {
             store_binding(engine, host, &binding);
@@ -102,8 +102,8 @@ void jobs_expire_bindings(struct engine *engine) {
 
 bool job_binds(const struct engine *engine, const struct job_view *view, port_id port) {
     const struct fabric_port *fabric_port = &engine->fabric->ports[port.i];
-    if (fabric_port->host.i == engine->self.i) {
-        return true;
+    if (fabric_port->host.i == engine->self.i || view->pods != NULL) {
+        return true; // a rank of a pod is named by its host, and by nobody else
     }
     char name[NAME_SIZE + 4];
     fabric_format_port(engine->fabric, port, name);
@@ -144,7 +144,8 @@ static const struct job_view *view_of(const struct engine *engine, const char *n
 void jobs_bind(struct engine *engine) {
     struct host_view *self = &engine->hosts[engine->self.i];
     for (uint32_t i = 0; i < self->binding_count;) {
-        if (view_of(engine, self->bindings[i].job) == NULL) {
+        const struct job_view *view = view_of(engine, self->bindings[i].job);
+        if (view == NULL || view->pods != NULL) {
             char key[JOB_NAME_SIZE + NAME_SIZE + 1];
             size_t job_length = strlen(self->bindings[i].job);
             memcpy(key, self->bindings[i].job, job_length);
@@ -160,7 +161,7 @@ void jobs_bind(struct engine *engine) {
     for (uint32_t i = 0; i < engine->job_count; i++) {
         const struct job_view *view = &engine->jobs[i];
         for (uint32_t rank = 0; rank < view->rank_count; rank++) {
-            if (view->ranks[rank].i != ID_NONE &&
+            if (view->pods == NULL && view->ranks[rank].i != ID_NONE &&
                 engine->fabric->ports[view->ranks[rank].i].host.i == engine->self.i) {
                 bind_rank(engine, view, rank);
             }

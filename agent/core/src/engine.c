@@ -58,7 +58,7 @@ int engine_open(const struct engine_config *config, struct fabric *fabric, uint6
     engine->config = *config;
     engine->now_ns = now_ns;
     engine->plan_version = plans_own_version(engine);
-    engine->retry_nic_at_ns = engine->audit.due_at_ns = NEVER_NS;
+    engine->retry_nic_at_ns = engine->audit.due_at_ns = engine->pods_due_at_ns = NEVER_NS;
     engine->housekeeping_at_ns = now_ns + HOUSEKEEPING_NS;
     rc = gossip_open(&config->gossip, now_ns, &engine->gossip, error);
     rc = rc == 0 ? engine_adopt_fabric(engine, fabric, error) : rc;
@@ -88,6 +88,7 @@ void engine_close(struct engine *engine) {
         return;
     }
     jobs_fini(engine);
+    pods_fini(engine);
     route_fini(&engine->router);
     judge_fini(engine);
     if (engine->fabric != NULL) {
@@ -122,10 +123,12 @@ static void tick(struct engine *engine) {
         engine->housekeeping_at_ns = engine->now_ns + HOUSEKEEPING_NS;
         jobs_succeed(engine);
         jobs_expire_bindings(engine);
+        pods_expire(engine);
         loads_measure(engine);
         audit_work(engine);
         engine->evidence_changed = engine->evidence_changed || engine->valve.shut;
     }
+    pods_work(engine);
 }
 
 static int change_config(struct engine *engine, const struct engine_config *config,
@@ -237,6 +240,8 @@ static int learn(struct engine *engine, const struct engine_event *event, struct
         return change_config(engine, event->config, error);
     case ENGINE_HOST_FACTS:
         return audit_tell_own(engine, event->host_facts, error);
+    case ENGINE_PODS:
+        return pods_set_own(engine, &event->pods, error);
     case ENGINE_LEAVE:
         engine->leaving = true;
         engine->facts_changed = true;
@@ -262,7 +267,14 @@ static void hold_adopted(struct engine *engine) {
         engine->joined_at_ns = engine->now_ns;
     }
     uint64_t since = engine->joined_at_ns == 0 ? 0 : engine->now_ns - engine->joined_at_ns;
-    engine->holding = since < (all_steered(engine) ? SETTLE_MIN_NS : SETTLE_MAX_NS);
+    bool waits = engine->config.expects_pods && engine->pods_known_at_ns == 0;
+    engine->holding = since < (waits                 ? ENGINE_PODS_WAIT_NS
+                               : all_steered(engine) ? SETTLE_MIN_NS
+                                                     : SETTLE_MAX_NS);
+    if (waits && !engine->holding) {
+        engine_note(engine, NOTE_WARNING, "pods_unknown", engine->config.host,
+                    "this node's pods are still unknown: rules that were kept for their jobs go");
+    }
     for (uint32_t i = 0; i < engine->own_port_count; i++) {
         engine->nic_dirty[i] = !engine->holding;
     }
@@ -306,7 +318,8 @@ uint64_t engine_deadline_ns(const struct engine *engine) {
     uint64_t deadline = gossip_deadline_ns(engine->gossip);
     const uint64_t others[] = {engine->prober.deadline_ns,     engine->retry_nic_at_ns,
                                engine->housekeeping_at_ns,     engine->votes_due_at_ns,
-                               engine->congestion.deadline_ns, valve_deadline_ns(engine)};
+                               engine->congestion.deadline_ns, valve_deadline_ns(engine),
+                               engine->pods_due_at_ns};
     for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++) {
         deadline = others[i] < deadline ? others[i] : deadline;
     }

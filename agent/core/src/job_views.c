@@ -54,6 +54,17 @@ static int init_view(struct engine *engine, const struct job_record *record,
     return 0;
 }
 
+static int add_view(struct engine *engine, const struct job_record *record,
+                    const struct pod_job *pods) {
+    struct job_view *view = &engine->jobs[engine->job_count];
+    int rc = init_view(engine, record, view);
+    if (rc == 0) {
+        view->pods = pods;
+        engine->job_count++;
+    }
+    return rc;
+}
+
 static int compare_views(const void *left, const void *right) {
     const struct job_view *a = left, *b = right;
     return strcmp(a->record->job.name, b->record->job.name);
@@ -76,16 +87,24 @@ static bool is_plannable(struct engine *engine, const struct job *job) {
 
 void jobs_resolve(struct engine *engine) {
     jobs_fini_views(engine);
+    pods_resolve(engine);
     engine->jobs =
-        calloc(engine->record_count > 0 ? engine->record_count : 1, sizeof *engine->jobs);
+        calloc((size_t)engine->record_count + engine->pod_job_count + 1, sizeof *engine->jobs);
     if (engine->jobs == NULL) {
         return;
     }
     for (uint32_t i = 0; i < engine->record_count; i++) {
         const struct job_record *record = engine->records[i];
-        if (job_winner(engine, record->job.name) == record && is_plannable(engine, &record->job) &&
-            init_view(engine, record, &engine->jobs[engine->job_count]) == 0) {
-            engine->job_count++;
+        if (job_winner(engine, record->job.name) == record && is_plannable(engine, &record->job)) {
+            (void)add_view(engine, record, NULL);
+        }
+    }
+    for (uint32_t i = 0; i < engine->pod_job_count; i++) {
+        const struct pod_job *pods = &engine->pod_jobs[i];
+        const struct job_record *submitted = job_winner(engine, pods->record.job.name);
+        bool hidden = submitted != NULL && !submitted->job.removed; // an operator's word counts
+        if (pods->planned && !hidden && is_plannable(engine, &pods->record.job)) {
+            (void)add_view(engine, &pods->record, pods);
         }
     }
     qsort(engine->jobs, engine->job_count, sizeof *engine->jobs, compare_views);

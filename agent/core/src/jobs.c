@@ -257,6 +257,12 @@ int jobs_submit(struct engine *engine, const struct job *job, struct error *erro
 
 int jobs_remove(struct engine *engine, const char *name, struct error *error) {
     const struct job_record *record = job_winner(engine, name);
+    for (uint32_t i = 0; i < engine->pod_job_count && record == NULL; i++) {
+        if (strcmp(engine->pod_jobs[i].record.job.name, name) == 0) {
+            return error_set(error, -EINVAL, "job %.60s is made by pods: it ends when they do",
+                             name);
+        }
+    }
     if (record == NULL || record->job.removed) {
         return error_set(error, -ENOENT, "no job %.60s", name);
     }

@@ -16,6 +16,7 @@ int learn_init(struct engine *engine) {
 void learn_fini(struct engine *engine) {
     for (uint32_t i = 0; engine->hosts != NULL && i < engine->fabric->host_count; i++) {
         free(engine->hosts[i].bindings);
+        free(engine->hosts[i].pods);
     }
     for (uint32_t i = 0; engine->links != NULL && i < fabric_link_count(engine->fabric); i++) {
         free(engine->links[i].reports);
@@ -131,7 +132,11 @@ static void learn_record(struct engine *engine, const char *origin, enum gossip_
         jobs_learn(engine, origin, key, value, size);
         break;
     case GOSSIP_TABLE_RANK:
-        jobs_learn_binding(engine, origin, key, value, size);
+        if (key[0] == '#') {
+            pods_learn(engine, origin, key, value, size);
+        } else {
+            jobs_learn_binding(engine, origin, key, value, size);
+        }
         break;
     case GOSSIP_TABLE_DRAIN:
         learn_order_record(engine, origin, key, value, size);

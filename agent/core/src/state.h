@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine's state, by stage, and what the stages offer each other. Private to agent_core.
 //
-//   learn.c, votes.c, orders.c, jobs.c, bindings.c
+//   learn.c, votes.c, orders.c, jobs.c, bindings.c, pods.c
 //                                            members, evidence, orders, jobs    <- gossip, commands
 //   judge.c, valve.c, monitors.c, prober*.c, walk.c
 //                                            beliefs, elected targets, probes   <- evidence,
@@ -21,8 +21,9 @@
 
 #define OBSERVERS_MAX                                                                              \
     32 // reports kept of one link; elected are four, a few more while views differ
-#define BINDINGS_MAX 4096 // of one host
-#define JOBS_MAX 1024     // records, over all origins
+#define BINDINGS_MAX 4096                  // of one host
+#define POD_RANKS_MAX ENGINE_POD_RANKS_MAX // likewise
+#define JOBS_MAX 1024                      // records, over all origins
 #define ORDERS_MAX 4096
 // What one origin may take of these, so that no member can keep out the others'.
 #define JOBS_OF_ORIGIN_MAX (JOBS_MAX / 4)
@@ -42,6 +43,14 @@ struct binding {
                             // it again
 };
 
+#define POD_KEY_SIZE 72
+// A rank of a pod, as its host published it.
+struct held_pod {
+    char key[POD_KEY_SIZE];
+    struct pod_rank rank;
+    uint64_t lost_since_ns; // as of a binding
+};
+
 // What is known of a host of the fabric. Facts stay when its agent dies: its NIC goes on (fail
 // static).
 struct host_view {
@@ -54,6 +63,10 @@ struct host_view {
     uint64_t load_at_ns; // 0: never heard
     struct binding *bindings;
     uint32_t binding_count, binding_capacity;
+    struct held_pod *pods;
+    uint32_t pod_count, pod_capacity;
+    uint64_t away_since_ns; // that its agent is dead or left; 0: it is not
+    bool gone;              // for so long that it keeps no job of pods alive
 };
 
 // How an observer's "down" of one link counts although it was taken back; see votes.c.
@@ -100,9 +113,20 @@ struct job_record {
     uint64_t written_at_ns;   // here
 };
 
+// A job of pods (pod_jobs.h).
+struct pod_job {
+    struct job_record record;           // its origin is ""
+    char run[JOB_NAME_SIZE];            // as in struct pod_rank
+    uint32_t present, wanted;           // ranks; of how many, 0: unknown
+    uint32_t hosts;                     // of the ranks that count
+    bool planned;                       // else it cannot be
+    char trouble[ERROR_TEXT_SIZE - 32]; // "": none
+};
+
 // A job in force: the winning record of its name, resolved on the active fabric.
 struct job_view {
     const struct job_record *record;
+    const struct pod_job *pods; // NULL: it was submitted
     port_id *ranks;
     uint32_t rank_count, own_rank_count;
     uint32_t *permutations[JOB_COLLECTIVES_MAX]; // owned; NULL where the collective is none
@@ -214,6 +238,12 @@ struct engine {
     uint32_t order_count;
     struct job_record **records; // jobs as written, by origin
     uint32_t record_count;
+    struct pod_rank *own_pods; // as published
+    uint32_t own_pod_count;
+    struct pod_job *pod_jobs; // sorted by name; what the views of jobs of pods borrow
+    uint32_t pod_job_count;
+    uint64_t pods_due_at_ns;   // when jobs are made of the pods anew; NEVER_NS: they are
+    uint64_t pods_known_at_ns; // when the own ones became known; 0: not yet
 
     struct link_belief *beliefs;    // by directed link
     struct link_evidence *evidence; // scratch: of live observers, sorted by link
@@ -304,12 +334,24 @@ void jobs_learn_binding(struct engine *engine, const char *origin, const char *k
 int jobs_submit(struct engine *engine, const struct job *job, struct error *error);
 int jobs_remove(struct engine *engine, const char *name, struct error *error);
 void jobs_resolve(struct engine *engine); // records -> views
+// Whether the port is one of the host's own, of which alone it may speak.
+bool host_has_port(const struct engine *engine, const struct host_view *host, const char *name,
+                   port_id *out);
 void jobs_expire_bindings(struct engine *engine);
 void jobs_succeed(struct engine *engine); // adopt orphans, drop expired ones
 void jobs_bind(struct engine *engine);    // publish own ranks' bindings
 bool job_binds(const struct engine *engine, const struct job_view *view, port_id port);
 void jobs_fini_views(struct engine *engine);
 void jobs_fini(struct engine *engine);
+
+// pods.c
+void pods_learn(struct engine *engine, const char *origin, const char *key, const void *value,
+                size_t size);
+int pods_set_own(struct engine *engine, const struct engine_pods *pods, struct error *error);
+void pods_work(struct engine *engine);    // in time
+void pods_expire(struct engine *engine);  // once a second
+void pods_resolve(struct engine *engine); // -> engine->pod_jobs; no view may borrow any
+void pods_fini(struct engine *engine);
 
 // judge.c
 int judge_init(struct engine *engine);

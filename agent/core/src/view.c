@@ -90,6 +90,12 @@ void engine_job_at(const struct engine *engine, uint32_t index, struct engine_jo
                                .owner = view->record->origin,
                                .orphaned = view->record->orphan_since_ns != 0,
                                .own_rank_count = view->own_rank_count};
+    if (view->pods != NULL) {
+        out->run = view->pods->run;
+        out->trouble = view->pods->trouble;
+        out->pods_present = view->pods->present;
+        out->pods_wanted = view->pods->wanted;
+    }
     for (uint32_t i = 0; i < view->rank_count; i++) {
         if (view->ranks[i].i != ID_NONE) {
             out->rank_count++;

@@ -37,6 +37,20 @@ struct rank_binding { // written by the rank's host: it agrees to take part (two
     char port[NAME_SIZE];
 };
 
+// A rank of a training job that runs on one of the host's ports, as the annotations of its pod say.
+// Each host writes those of its own pods; the job is what all of them together make it.
+struct pod_rank {
+    char job[JOB_NAME_SIZE]; // "namespace/name"
+    char run[JOB_NAME_SIZE]; // whose pods belong together: the UID of the job's owner; may be ""
+    uint64_t created_s;      // of the pod, by the API server's clock: the later holds the rank
+    uint32_t rank;
+    uint32_t rank_count; // of the whole job; 0: the pod does not say
+    char port[NAME_SIZE];
+    char algorithm[NAME_SIZE];       // "" = the default
+    enum collective_type collective; // one that takes a size only
+    uint64_t bytes;
+};
+
 enum drain_kind { DRAIN_LINK, DRAIN_NODE, DRAIN_CAPACITY };
 struct drain_order { // an operator's order, written by the host where it was given
     enum drain_kind kind;
@@ -62,6 +76,10 @@ int job_decode(const void *bytes, size_t size,
                struct job *out); // *out owned by the caller: job_fini
 ssize_t rank_binding_encode(const struct rank_binding *binding, void *bytes, size_t size);
 int rank_binding_decode(const void *bytes, size_t size, struct rank_binding *out);
+ssize_t pod_rank_encode(const struct pod_rank *rank, void *bytes, size_t size);
+// A collective that is not known here is -EPROTO too.
+int pod_rank_decode(const void *bytes, size_t size, struct pod_rank *out);
+bool pod_rank_is_sound(const struct pod_rank *rank); // what decode asks of the values
 ssize_t drain_order_encode(const struct drain_order *order, void *bytes, size_t size);
 int drain_order_decode(const void *bytes, size_t size, struct drain_order *out);
 ssize_t host_load_encode(const struct host_load *load, void *bytes, size_t size);

@@ -72,7 +72,7 @@ enum gossip_table {
     GOSSIP_TABLE_MEMBER, // key "" -> struct member_facts (facts.h)
     GOSSIP_TABLE_LINK,   // key directed link name -> struct link_report
     GOSSIP_TABLE_JOB,    // key job name -> struct job
-    GOSSIP_TABLE_RANK,   // key "job/port" -> struct rank_binding
+    GOSSIP_TABLE_RANK,   // key "job/port" -> struct rank_binding, key "#..." -> struct pod_rank
     GOSSIP_TABLE_DRAIN,  // key link or node name -> struct drain_order: operators' orders
     GOSSIP_TABLE_HOST,   // host facts
     GOSSIP_TABLE_COUNT,

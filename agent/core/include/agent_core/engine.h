@@ -33,6 +33,8 @@
 #include "pathalg/plan.h"
 
 #define ENGINE_PORTS_MAX HOST_PORTS_MAX
+#define ENGINE_POD_RANKS_MAX 512 // of one host
+#define ENGINE_PODS_WAIT_NS (30 * UINT64_C(1000000000))
 
 // What marked probes may do (congestion.h in the sources).
 struct ecn_policy {
@@ -62,6 +64,9 @@ struct engine_config {
     // The NIC holds the rules of an earlier life. They stay until the fleet has told this one its
     // jobs (fail static), so that a restart moves no flow.
     bool adopted;
+    // Jobs come from this host's pods too (ENGINE_PODS): adopted rules stay until these are known,
+    // though not for longer than ENGINE_PODS_WAIT_NS, since nothing reacts to failures meanwhile.
+    bool expects_pods;
     char nic_driver[16];
     struct nic_capabilities nic; // of all ports: the least
     struct gossip_config gossip; // name, nonce, address, seeds, timers
@@ -88,6 +93,7 @@ enum engine_event_kind {
     ENGINE_CONFIG,      // config: live keys changed (probe timing, thresholds, algorithm), or what
                         // the NIC can do became known
     ENGINE_HOST_FACTS,  // host_facts: how this host is set up, as read now
+    ENGINE_PODS,        // pods: all ranks of this host's pods, as they are now
     ENGINE_LEAVE,       // say goodbye in gossip
 };
 
@@ -103,6 +109,12 @@ struct engine_drain {
     enum drain_kind kind;
     bool active;
     uint32_t capacity_ppm;
+};
+
+// The whole set; what is not in it has ended. Ports are this host's.
+struct engine_pods {
+    const struct pod_rank *ranks;
+    uint32_t count;
 };
 
 struct engine_port_qps {
@@ -125,6 +137,7 @@ struct engine_event {
         const struct job *job;
         const char *name;
         struct engine_drain drain;
+        struct engine_pods pods;
         struct engine_port_qps qps;
         struct engine_port_counters counters;
         uint32_t port;
@@ -224,6 +237,10 @@ struct engine_job {
     bool orphaned;                    // its owner died and no successor has written yet
     uint32_t rank_count, bound_count; // ranks resolved on the fabric; ranks whose host agreed
     uint32_t own_rank_count;
+    // Of a job that pods make (owner ""): `run` says whose pods; ranks that run, of how many (0:
+    // unknown); what is wrong with it, "": nothing. Else NULL.
+    const char *run, *trouble;
+    uint32_t pods_present, pods_wanted;
 };
 uint32_t engine_job_count(const struct engine *engine);
 void engine_job_at(const struct engine *engine, uint32_t index, struct engine_job *out);
