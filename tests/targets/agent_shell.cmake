@@ -3,6 +3,10 @@ srv6_test(test_agent_probe_packet LABEL unit
   SOURCES unit/test_agent_probe_packet.c LIBRARIES agent_probe)
 srv6_test(test_agent_probe_io LABEL lab
   SOURCES unit/test_agent_probe_io.c LIBRARIES agent_probe)
+# tests/bench/probes: what the probes cost, next to a plain prober.
+add_executable(bench_probes bench/bench_probes.c)
+set_target_properties(bench_probes PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_link_libraries(bench_probes PRIVATE srv6_options agent_probe)
 srv6_test(test_agent_log LABEL unit
   SOURCES unit/test_agent_log.c LIBRARIES agent_log jansson)
 if(TARGET agent_config)

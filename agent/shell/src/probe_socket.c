@@ -12,7 +12,8 @@
 
 #include "model/time.h"
 
-#define RECEIVE_BUFFER_BYTES (1 << 20) // a second of probes while the loop is busy
+#define RECEIVE_BUFFER_BYTES                                                                       \
+    (4 << 20) // a tenth of a second of 50,000 probes while the loop is busy
 #define BIND_TRIES 20
 #define BIND_PAUSE_NS (20 * (long)NS_PER_MS)
 #define STAMP_SLACK_NS (10 * NS_PER_MS)
