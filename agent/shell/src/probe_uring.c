@@ -208,8 +208,8 @@ struct probe_part {
     uint64_t due_at_ns;
 };
 
-static void queue_probe(struct probe_io *io, const struct engine_probe *probe, uint32_t index,
-                        uint64_t due_at_ns, uint64_t now_ns) {
+static void queue_probe(struct probe_io *io, const struct engine_probe *probe, uint64_t due_at_ns,
+                        uint64_t now_ns) {
     struct uring_state *state = io->state;
     int way = probe_io_way(io, probe);
     if (way < 0) {
@@ -221,7 +221,7 @@ static void queue_probe(struct probe_io *io, const struct engine_probe *probe, u
         return;
     }
     struct probe_message *message = &state->messages[state->filled];
-    probe_io_fill(io, message, (enum probe_way)way, probe, index, due_at_ns, now_ns);
+    probe_io_fill(io, message, (enum probe_way)way, probe, due_at_ns, now_ns);
     io_uring_prep_sendmsg(sqe, file_of(probe->port, (enum probe_way)way), &message->header,
                           MSG_DONTWAIT);
     sqe->flags |= IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
@@ -235,7 +235,7 @@ static void send_batch(struct probe_io *io, struct probe_part part) {
     uint64_t now_ns = clock_now_ns();
     state->filled = state->failed = 0;
     for (uint32_t i = part.from; i < part.to; i++) {
-        queue_probe(io, &part.probes[i], i, part.due_at_ns, now_ns);
+        queue_probe(io, &part.probes[i], part.due_at_ns, now_ns);
     }
     state->stuck = !submit_and_drain(io);
     io->stats.sent += state->filled - state->failed;

@@ -10,8 +10,9 @@
 // Containers forbid io_uring in several ways (EPERM, ENOSYS, EACCES, ENOMEM); all mean the next
 // step.
 //
-// Times are the kernel's where it gives them: when a probe came in, and when it left (of the first
-// PROBE_STAMPED_FIRST of a call and of every PROBE_STAMPED_EVERY-th after them). A probe that left
+// Times are the kernel's where it gives them: when a probe came in, and when it left (of all while
+// there are no more than PROBE_STAMPS_PER_S, of every PROBE_STAMPED_EVERY-th beyond them: a stamp
+// costs a third of what sending a probe does). A probe that left
 // more than PROBE_LATE_NS after it should have is an outcome `failed`: its deadline was reckoned
 // from the earlier instant, so that neither its return nor its absence says anything.
 //
@@ -32,7 +33,8 @@
 #include "model/error.h"
 
 #define PROBE_REASON_SIZE 160
-#define PROBE_STAMPED_FIRST 32
+#define PROBE_STAMPS_PER_S 2000
+#define PROBE_STAMPS_AT_ONCE 256
 #define PROBE_STAMPED_EVERY 16
 
 enum probe_backend { PROBE_BACKEND_AUTO, PROBE_BACKEND_IO_URING, PROBE_BACKEND_EPOLL };
