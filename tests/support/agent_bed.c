@@ -86,6 +86,7 @@ struct agent_bed *agent_bed_open(void) {
                                                .hosts_per_leaf = 2,
                                                .cables = 1,
                                                .probe_interval_ns = 3 * NS_PER_MS,
+                                               .history_links = 64,
                                                .seed = 1};
     return agent_bed_open_of(&options, 1);
 }

@@ -30,6 +30,7 @@ static void print_note(void *context, uint32_t host, const struct engine_note *n
 struct fleet *fleet_fixture_open(const struct fleet_shape *shape) {
     struct fabric *fabric = build_fabric(shape, 1);
     struct fleet_options options = {.probe_interval_ns = shape->probe_interval_ns,
+                                    .history_links = shape->history_links,
                                     .seed = shape->seed,
                                     .no_srh = shape->no_srh,
                                     .eswitch = shape->eswitch,

@@ -11,6 +11,7 @@ struct fleet_shape {
     uint32_t leaves, spines, hosts_per_leaf, cables;
     uint32_t pods, leaves_per_pod, aggs_per_pod, cores; // three-tier
     uint64_t probe_interval_ns, seed;
+    uint32_t history_links;
     bool no_srh;  // the NICs write one carrier only
     bool eswitch; // the NICs look at source ports, not at QPs, and want spares
 };

@@ -125,9 +125,10 @@ static void many_gossip_counters_wrap_at_80_columns(void **state) {
 
 static void documents_without_anything_in_them_crash_no_view(void **state) {
     (void)state;
-    static ctl_view *const views[] = {view_status, view_members, view_links, view_link_why,
-                                      view_jobs,   view_flows,   view_rules, view_paths,
-                                      view_why,    view_trace,   view_events};
+    static ctl_view *const views[] = {view_status, view_members, view_links,  view_link_why,
+                                      view_jobs,   view_flows,   view_rules,  view_paths,
+                                      view_why,    view_trace,   view_events, view_audit,
+                                      view_history};
     static const char *const documents[] = {
         "{}",
         "{\"links\":[5],\"flows\":[null],\"jobs\":[[]],\"members\":[\"x\"],\"ports\":[7],"
@@ -191,6 +192,38 @@ static void rules_paths_jobs_members_and_traces_name_what_they_hold(void **state
                "leaf0>spine0  leaf0  spine0  up     good  5.0 us        0/7\n"));
 }
 
+static void an_audit_names_the_odd_and_what_is_split(void **state) {
+    (void)state;
+    const char *text = show(
+        view_audit,
+        "{\"consistent\":false,\"hosts\":8,\"odd_count\":1,\"split_count\":1,\"settings\":["
+        "{\"setting\":\"mtu_bytes\",\"verdict\":\"odd\",\"common\":\"9000\",\"common_count\":7,"
+        "\"known\":8,\"unknown\":0,\"odd\":[{\"host\":\"h3\",\"ports\":[\"h3.1\"],"
+        "\"value\":\"1500\"}]},{\"setting\":\"pfc\",\"verdict\":\"split\",\"common\":\"3\","
+        "\"common_count\":1,\"known\":2,\"unknown\":6,\"values\":{\"3\":1,\"4\":1},\"odd\":[]}],"
+        "\"silent\":[\"h5\"]}");
+    assert_non_null(strstr(text, "8 hosts: 1 odd, 1 settings without a majority\n"));
+    assert_non_null(strstr(text, "mtu_bytes  odd      9000      7/8        0\n"));
+    assert_non_null(strstr(text, "ODD   h3.1: mtu_bytes is 1500; 7 of 8 have 9000\n"));
+    assert_non_null(strstr(text, "SPLIT pfc: 3 (1), 4 (1)\n"));
+    assert_non_null(strstr(text, "say nothing of themselves: h5\n"));
+}
+
+static void a_history_shows_gaps_and_forecasts(void **state) {
+    (void)state;
+    const char *text =
+        show(view_history,
+             "{\"links\":[{\"link\":\"h0>leaf0\",\"step_ns\":10000000000,\"forecast\":{\"of\":"
+             "\"rate\",\"share\":0.7,\"full_in_ns\":720000000000,\"earliest_ns\":540000000000,"
+             "\"latest_ns\":1000000000000},\"points\":[{\"ago_ns\":20000000000,\"rate_bps\":null,"
+             "\"rtt_ns\":null,\"probes_sent\":0,\"probes_lost\":0,\"ecn_ppm\":null},"
+             "{\"ago_ns\":10000000000,\"rate_bps\":35000000,\"rtt_ns\":12000,\"probes_sent\":30,"
+             "\"probes_lost\":1,\"ecn_ppm\":500000}]}]}");
+    assert_non_null(strstr(text, "h0>leaf0, means of 10.0 s; full in about 12 min (9 to 17)\n"));
+    assert_non_null(strstr(text, "20.0 s         -        -          -       -\n"));
+    assert_non_null(strstr(text, "10.0 s   35 Mbps  12.0 us       1/30   50.0%\n"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flows_show_shares_state_and_path_of_every_part),
@@ -198,6 +231,8 @@ int main(void) {
         cmocka_unit_test(why_of_a_link_names_reason_evidence_and_orders),
         cmocka_unit_test(an_unhealthy_status_says_so_in_words),
         cmocka_unit_test(many_gossip_counters_wrap_at_80_columns),
+        cmocka_unit_test(an_audit_names_the_odd_and_what_is_split),
+        cmocka_unit_test(a_history_shows_gaps_and_forecasts),
         cmocka_unit_test(documents_without_anything_in_them_crash_no_view),
         cmocka_unit_test(sentences_of_an_agent_cannot_move_the_cursor),
         cmocka_unit_test(rules_paths_jobs_members_and_traces_name_what_they_hold),

@@ -30,7 +30,7 @@ _srv6_value() {
         --level) _srv6_reply 'debug info warning alarm' ;;
         --view) _srv6_reply 'links flows jobs members status events' ;;
         --why) _srv6_reply "$(_srv6_names links link)" ;;
-        --timeout | --capacity | --address | --leaf-pattern | --spine-pattern | --name | --block | \
+        --timeout | --since | --capacity | --address | --leaf-pattern | --spine-pattern | --name | --block | \
             --for | --settle | --prefix | -d | --delay | -n | --count) COMPREPLY=() ;;
         *) return 1 ;;
     esac
@@ -42,7 +42,7 @@ _srv6_words() {
     WORDS=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            -s | --socket | --host | --timeout | --why | --level | --capacity | --out | --address | \
+            -s | --socket | --host | --timeout | --why | --level | --since | --capacity | --out | --address | \
                 --leaf-pattern | --spine-pattern | --name | --block | --for | --settle | --prefix)
                 ((i++))
                 ;;
@@ -56,13 +56,13 @@ _srv6_ctl() {
     local -a WORDS
     _srv6_value && return
     if [[ ${COMP_WORDS[COMP_CWORD]} == -* ]]; then
-        _srv6_reply '--socket --host --timeout --json --force --check --why --follow --level
+        _srv6_reply '--socket --host --timeout --json --force --check --why --follow --level --since
             --capacity --out --address --leaf-pattern --spine-pattern --name --block --help --version'
         return
     fi
     _srv6_words
     case "${WORDS[*]}" in
-        '') _srv6_reply 'status members links jobs flows rules paths why trace audit events job link node keys fabric' ;;
+        '') _srv6_reply 'status members links jobs flows rules paths why trace audit history events job link node keys fabric' ;;
         job) _srv6_reply 'submit remove' ;;
         link) _srv6_reply 'drain undrain set' ;;
         node) _srv6_reply 'drain undrain' ;;
@@ -70,6 +70,7 @@ _srv6_ctl() {
         fabric) _srv6_reply 'check import export' ;;
         'job remove') _srv6_reply "$(_srv6_names jobs job)" ;;
         'link drain' | 'link undrain' | 'link set') _srv6_reply "$(_srv6_names links link)" ;;
+        history) _srv6_reply "$(_srv6_names links link)" ;;
         why | trace) _srv6_reply "$(_srv6_names flows flow)" ;;
         paths | 'paths '*) _srv6_reply "$(_srv6_names members name)" ;;
         'job submit' | 'keys list' | 'fabric '*)

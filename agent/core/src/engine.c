@@ -126,6 +126,7 @@ static void tick(struct engine *engine) {
         pods_expire(engine);
         loads_measure(engine);
         audit_work(engine);
+        trends_work(engine);
         engine->evidence_changed = engine->evidence_changed || engine->valve.shut;
     }
     pods_work(engine);

@@ -10,7 +10,9 @@
 int learn_init(struct engine *engine) {
     engine->hosts = calloc(engine->fabric->host_count, sizeof *engine->hosts);
     engine->links = calloc(fabric_link_count(engine->fabric), sizeof *engine->links);
-    return engine->hosts == NULL || engine->links == NULL ? -ENOMEM : 0;
+    int rc = history_init(&engine->history, fabric_link_count(engine->fabric),
+                          engine->config.history_links);
+    return engine->hosts == NULL || engine->links == NULL ? -ENOMEM : rc;
 }
 
 void learn_fini(struct engine *engine) {
@@ -22,6 +24,7 @@ void learn_fini(struct engine *engine) {
         free(engine->links[i].reports);
         free(engine->links[i].accounts);
     }
+    history_fini(&engine->history);
     free(engine->hosts);
     free(engine->links);
     engine->hosts = NULL;

@@ -92,7 +92,11 @@ static void credit_slot(struct engine *engine, const struct steer *steer, unsign
             if (part->slot == slot && steer->slots[slot].bytes > 0) {
                 double share = (double)planned / (double)steer->slots[slot].bytes;
                 part->packets += (uint64_t)((double)packets * share + 0.5);
-                part->bytes += (uint64_t)((double)bytes * share + 0.5);
+                uint64_t more = (uint64_t)((double)bytes * share + 0.5);
+                part->bytes += more;
+                if (part->choice != PART_PLAIN) {
+                    trends_count(engine, &part->path, more);
+                }
             }
         }
     }

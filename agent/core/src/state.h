@@ -16,6 +16,7 @@
 
 #include "agent_core/engine.h"
 #include "congestion.h"
+#include "history.h"
 #include "monitors.h"
 #include "prober.h"
 
@@ -266,6 +267,8 @@ struct engine {
     struct told_link *told; // by directed link
     struct load_meter load_meter;
     struct audit_state audit;
+    struct history history;
+    uint64_t forecast_at_ns; // when links are next looked at
     struct host_load load_told;
     uint64_t load_told_at_ns;
     uint32_t load_told_times; // since it or the scopes changed
@@ -419,6 +422,10 @@ int audit_tell_own(struct engine *engine, const struct host_facts *facts, struct
 void audit_changed(struct engine *engine); // what a host says of itself, or who is alive
 void audit_work(struct engine *engine);    // in time: tells who is odd
 void audit_forget(struct engine *engine);  // another fabric: nodes have other numbers
+
+// trends.c
+void trends_count(struct engine *engine, const struct path *path, uint64_t bytes);
+void trends_work(struct engine *engine); // once a second
 
 // fabric_change.c
 int fabric_offer(struct engine *engine, struct fabric *fabric, struct error *error);

@@ -126,8 +126,8 @@ json_t *refuse(struct control_refusal *refusal, int exit_code, const char *forma
 
 typedef json_t *view_fn(struct agent *agent, json_t *arguments, struct control_refusal *refusal);
 view_fn view_status, view_members, view_links, view_jobs, view_flows, view_rules, view_paths,
-    view_why, view_trace, view_audit, command_job_submit, command_job_remove, command_drain,
-    command_capacity;
+    view_why, view_trace, view_audit, view_history, command_job_submit, command_job_remove,
+    command_drain, command_capacity;
 
 json_t *link_name_json(const struct fabric *fabric, link_id link);
 json_t *sids_json(const struct sid_list *sids);

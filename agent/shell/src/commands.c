@@ -226,6 +226,7 @@ static const struct {
     {"why", view_why},
     {"trace", view_trace},
     {"audit", view_audit},
+    {"history", view_history},
     {"job_submit", command_job_submit},
     {"job_remove", command_job_remove},
     {"drain", command_drain},

@@ -150,6 +150,8 @@ int agent_open_probes(struct agent *agent, struct error *error) {
 
 // ---- engine and gossip
 
+#define HISTORY_LINKS 64 // 5.2 MB at most
+
 static void least_capabilities(const struct agent *agent, struct nic_capabilities *out) {
     for (uint32_t i = 0; i < agent->port_count; i++) {
         struct nic_capabilities one;
@@ -180,6 +182,7 @@ void agent_engine_config(const struct agent *agent, const struct fabric *fabric,
         .up_hold_ns = config->up_hold_ns,
         .up_hold_max_ns = config->up_hold_max_ns,
         .ecn = config->ecn,
+        .history_links = HISTORY_LINKS,
         .gossip = {.ping_interval_ns = config->ping_interval_ns,
                    .ping_timeout_ns = config->ping_timeout_ns,
                    .dead_after_ns = config->dead_after_ns},

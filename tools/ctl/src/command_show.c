@@ -89,6 +89,22 @@ int run_audit(const struct ctl *ctl) {
     return rc == TOOL_OK && !consistent ? TOOL_UNHEALTHY : rc;
 }
 
+#define TABLE_POINTS 24 // lines of a link's table
+
+int run_history(const struct ctl *ctl) {
+    json_t *arguments = json_object();
+    if (ctl->operand_count > 0) {
+        json_object_set_new(arguments, "link", json_string(ctl->operands[0]));
+    }
+    if (ctl->since_ns > 0) {
+        json_object_set_new(arguments, "since_ns", json_integer((json_int_t)ctl->since_ns));
+    }
+    if (!ctl->json) {
+        json_object_set_new(arguments, "points", json_integer(TABLE_POINTS));
+    }
+    return ctl_show(ctl, "history", arguments, view_history);
+}
+
 int run_events(const struct ctl *ctl) {
     json_t *arguments = json_pack("{s:s}", "level", ctl->level != NULL ? ctl->level : "info");
     return ctl->follow ? ctl_follow(ctl, arguments)

@@ -20,6 +20,8 @@ const struct ctl_command ctl_commands[] = {
     {"trace", "FLOW", 1, AGENT, "each hop of a flow, as probed", run_trace},
     {"audit", "", 0, AGENT, "whose settings differ from most others'; exit 4 when some do",
      run_audit},
+    {"history", "[LINK] [--since TIME]", 1, AGENT | CTL_OPTION_SINCE | CTL_OPTION_FEWER,
+     "what this host saw of links, and which will soon be full", run_history},
     {"events", "[-f] [--level LEVEL]", 0, AGENT | CTL_OPTION_FOLLOW | CTL_OPTION_LEVEL,
      "what happened; -f: and what happens", run_events},
     {"job submit", "FILE", 1, AGENT | CTL_OPTION_FORCE, "make a job known to all agents",

@@ -12,7 +12,7 @@
 typedef int ctl_run(const struct ctl *ctl);
 
 ctl_run run_status, run_members, run_links, run_jobs, run_flows, run_rules, run_paths, run_why,
-    run_trace, run_audit, run_events;                           // command_show.c
+    run_trace, run_audit, run_history, run_events;              // command_show.c
 ctl_run run_job_submit, run_job_remove;                         // command_job.c
 ctl_run run_drain, run_undrain, run_link_set;                   // command_order.c
 ctl_run run_fabric_check, run_fabric_export, run_fabric_import; // command_fabric.c, _import.c

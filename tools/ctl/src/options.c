@@ -29,6 +29,7 @@ static const struct known known_options[] = {
     {'o', CTL_OPTION_OUT, "--out"},
     {'H', CTL_OPTION_HOST, "--host"},
     {'a', CTL_OPTION_ADDRESS, "--address"},
+    {'S', CTL_OPTION_SINCE, "--since"},
     {'s', CTL_OPTION_AGENT, "--socket"},
     {'t', CTL_OPTION_AGENT, "--timeout"},
     {OPTION_LEAF_PATTERN, CTL_OPTION_IMPORT, "--leaf-pattern"},
@@ -50,6 +51,7 @@ static const struct option long_options[] = {
     {"level", required_argument, NULL, 'l'},
     {"capacity", required_argument, NULL, 'C'},
     {"force", no_argument, NULL, 'F'},
+    {"since", required_argument, NULL, 'S'},
     {"out", required_argument, NULL, 'o'},
     {"address", required_argument, NULL, 'a'},
     {"leaf-pattern", required_argument, NULL, OPTION_LEAF_PATTERN},
@@ -147,6 +149,10 @@ static int take_option(struct ctl *ctl, int letter, const char *value) {
     case 'F':
         ctl->force = true;
         break;
+    case 'S':
+        return tool_parse_duration(value, &ctl->since_ns) && ctl->since_ns > 0
+                   ? TOOL_OK
+                   : bad_number("--since", value);
     case 'o':
         ctl->out = value;
         break;
@@ -237,7 +243,9 @@ static int parse_words(struct ctl *ctl, const struct ctl_command *commands, char
         return unknown_command(commands, near ? typed : words[0]);
     }
     unsigned operand_count = (unsigned)word_count - taken;
-    if (operand_count != ctl->command->operand_count) {
+    bool fewer = (ctl->command->options & CTL_OPTION_FEWER) != 0 &&
+                 operand_count < ctl->command->operand_count;
+    if (operand_count != ctl->command->operand_count && !fewer) {
         return tool_usage_error(CTL_NAME, ctl_usage, "%s: %s (%s %s)", ctl->command->name,
                                 operand_count < ctl->command->operand_count ? "operand missing"
                                                                             : "too many operands",

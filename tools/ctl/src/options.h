@@ -24,6 +24,8 @@ enum ctl_option {
     CTL_OPTION_HOST = 1 << 7, // with AGENT: whom to ask; else: whose key
     CTL_OPTION_IMPORT = 1 << 8,
     CTL_OPTION_ADDRESS = 1 << 9,
+    CTL_OPTION_SINCE = 1 << 11,
+    CTL_OPTION_FEWER = 1 << 12, // no option: operands may be left out
     CTL_OPTION_AGENT = 1 << 10, // talks to an agent: --socket, --host, --timeout
 };
 
@@ -44,7 +46,7 @@ struct ctl {
     unsigned operand_count;
     unsigned given; // enum ctl_option
     const char *socket, *host;
-    uint64_t timeout_ns;
+    uint64_t timeout_ns, since_ns; // 0: not given
     bool json, help, version;
     bool check, follow, force;
     const char *why, *level, *capacity, *out, *address;

@@ -11,7 +11,7 @@
 typedef int ctl_view(const json_t *result, FILE *out);
 
 ctl_view view_status, view_members, view_links, view_link_why, view_jobs, view_flows, view_rules,
-    view_paths, view_why, view_trace, view_audit, view_events;
+    view_paths, view_why, view_trace, view_audit, view_history, view_events;
 
 // One line of `events -f`.
 int view_event(const json_t *event, FILE *out);

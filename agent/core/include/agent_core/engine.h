@@ -61,6 +61,7 @@ struct engine_config {
     uint64_t up_hold_max_ns;
     uint64_t seed; // of the engine's own choices (probe phases)
     struct ecn_policy ecn;
+    uint32_t history_links; // of how many links a history is kept, 80 KB each; 0: of none
     // The NIC holds the rules of an earlier life. They stay until the fleet has told this one its
     // jobs (fail static), so that a restart moves no flow.
     bool adopted;
@@ -295,6 +296,32 @@ struct engine_audit {
 };
 int engine_audit(const struct engine *engine, struct engine_audit *out); // -ENOMEM; *out owned
 void engine_audit_fini(struct engine_audit *audit);
+// What this host saw of links (history.h in the sources), and which will soon be full.
+struct engine_history_point {
+    bool rate_known, rtt_known, marks_known;
+    uint64_t rate_bps; // of own flows
+    uint64_t rtt_ns;
+    uint32_t sent, lost; // probes; of many, both in proportion
+    uint32_t marked_ppm;
+};
+enum forecast_kind {
+    FORECAST_RATE,  // own sends fill an own uplink
+    FORECAST_MARKS, // probes are marked as often as makes flows leave
+};
+struct engine_forecast {
+    enum forecast_kind kind;
+    double share;                           // of the rate, or of probes marked, now
+    uint64_t in_ns, earliest_ns, latest_ns; // from now; latest NEVER_NS: it may never be
+};
+uint32_t engine_history_count(const struct engine *engine);
+link_id engine_history_link(const struct engine *engine, uint32_t index);
+// The mean of `step_ns` that begin `ago_ns` ago, in whole seconds, or minutes where it is more than
+// an hour ago. False: there is no history of the link.
+bool engine_history_at(const struct engine *engine, link_id link, uint64_t ago_ns, uint64_t step_ns,
+                       struct engine_history_point *out);
+uint64_t engine_history_size(const struct engine *engine, uint64_t *omitted); // bytes
+// False: nothing points to it.
+bool engine_forecast(const struct engine *engine, link_id link, struct engine_forecast *out);
 // Operators' orders in force.
 struct engine_order {
     const char *name;

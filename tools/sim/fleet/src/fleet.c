@@ -271,6 +271,7 @@ static struct engine_config agent_config(const struct fleet *fleet, uint32_t hos
                                    .loss_threshold = LOSS_THRESHOLD,
                                    .up_hold_ns = UP_HOLD_NS,
                                    .up_hold_max_ns = UP_HOLD_MAX_NS,
+                                   .history_links = options->history_links,
                                    .nic_driver = "mem",
                                    .nic = {.spray = true,
                                            .per_qp = !options->eswitch,

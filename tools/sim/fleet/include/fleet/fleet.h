@@ -24,6 +24,7 @@ typedef void fleet_note_fn(void *context, uint32_t host, const struct engine_not
 
 struct fleet_options {
     uint64_t probe_interval_ns, seed;
+    uint32_t history_links; // as in engine_config
     const char *algorithm;  // for jobs that name none; NULL: the agents' default
     bool no_srh;            // the NICs write one carrier only
     bool eswitch;           // the NICs look at source ports, not at QPs, and want spares
