@@ -10,8 +10,9 @@
 //   pod_rank      [ 1, job, pod's creation, rank, port, run, rank count, algorithm, collective,
 //                   bytes ]
 //   drain_order   [ 1, kind, active, capacity_ppm, stamp ]
-//   host_load     [ 1, sent_bps, flow_count, ecn_ppm ]
-//   host_facts    [ 1, [[setting, bits of ports, value]...] ]
+//   host_load     [ 1, sent_bps, flow_count, ecn_ppm, ([[job, [pace...]]...], where there are any)
+//   ] pace          exponent << 11 | mantissa, bit/s: mantissa, or (2048 + mantissa) << (exponent -
+//   1) host_facts    [ 1, [[setting, bits of ports, value]...] ]
 //
 // A pod_rank begins as a rank_binding does, in whose table it is: to an agent from before it, it is
 // one of a job that does not exist.
@@ -426,22 +427,97 @@ int drain_order_decode(const void *bytes, size_t size, struct drain_order *out) 
 
 // ---- loads
 
+#define PACE_BITS 11
+#define PACE_LEAD (UINT64_C(1) << PACE_BITS)
+#define PACE_UNKNOWN UINT16_MAX
+#define PACE_CODE_MAX (PACE_UNKNOWN - 1)
+
+static uint16_t pace_code(uint64_t bps) {
+    uint64_t exponent = 0;
+    if (bps == HOST_PACE_NONE) {
+        return PACE_UNKNOWN;
+    }
+    for (; bps >= 2 * PACE_LEAD; bps >>= 1) {
+        exponent++;
+    }
+    if (bps >= PACE_LEAD) {
+        exponent++;
+        bps -= PACE_LEAD;
+    }
+    uint64_t code = exponent << PACE_BITS | bps;
+    return code < PACE_CODE_MAX ? (uint16_t)code : PACE_CODE_MAX;
+}
+
+static uint64_t pace_of_code(uint16_t code) {
+    uint64_t mantissa = code & (PACE_LEAD - 1);
+    unsigned exponent = code >> PACE_BITS;
+    if (code == PACE_UNKNOWN) {
+        return HOST_PACE_NONE;
+    }
+    return exponent == 0 ? mantissa : (PACE_LEAD + mantissa) << (exponent - 1);
+}
+
+static bool paces_fit(const struct host_load *load) {
+    uint32_t ranks = 0;
+    for (uint32_t i = 0; i < load->job_count && i < HOST_PACE_JOBS_MAX; i++) {
+        if (load->jobs[i].rank_count > HOST_PACES_MAX) {
+            return false;
+        }
+        ranks += load->jobs[i].rank_count;
+    }
+    return load->job_count <= HOST_PACE_JOBS_MAX && ranks <= HOST_PACES_MAX;
+}
+
 ssize_t host_load_encode(const struct host_load *load, void *bytes, size_t size) {
     struct mp_writer writer;
-    start(&writer, bytes, size, 4);
+    if (!paces_fit(load)) {
+        return -EMSGSIZE;
+    }
+    start(&writer, bytes, size, load->job_count > 0 ? 5 : 4);
     mp_write_uint(&writer, load->sent_bps);
     mp_write_uint(&writer, load->flow_count);
     mp_write_uint(&writer, load->ecn_ppm);
+    if (load->job_count > 0) {
+        mp_write_array(&writer, load->job_count);
+    }
+    for (uint32_t i = 0; i < load->job_count; i++) {
+        const struct host_job_pace *job = &load->jobs[i];
+        mp_write_array(&writer, 2);
+        mp_write_uint(&writer, job->job);
+        mp_write_array(&writer, job->rank_count);
+        for (uint32_t rank = 0; rank < job->rank_count; rank++) {
+            mp_write_uint(&writer, pace_code(job->pace_bps[rank]));
+        }
+    }
     return written(&writer);
+}
+
+static void read_paces(struct mp_reader *reader, struct host_load *load) {
+    load->job_count = mp_read_array(reader, 1, HOST_PACE_JOBS_MAX);
+    for (uint32_t i = 0; i < load->job_count && !reader->bad; i++) {
+        struct host_job_pace *job = &load->jobs[i];
+        uint32_t extra = mp_read_array(reader, 2, UINT32_MAX);
+        job->job = (uint32_t)mp_read_uint(reader, UINT32_MAX);
+        job->rank_count = mp_read_array(reader, 0, HOST_PACES_MAX);
+        for (uint32_t rank = 0; rank < job->rank_count && !reader->bad; rank++) {
+            job->pace_bps[rank] = pace_of_code((uint16_t)mp_read_uint(reader, UINT16_MAX));
+        }
+        mp_skip(reader, reader->bad ? 0 : extra - 2);
+    }
+    reader->bad = reader->bad || !paces_fit(load);
 }
 
 int host_load_decode(const void *bytes, size_t size, struct host_load *out) {
     struct mp_reader reader;
-    struct host_load load;
+    struct host_load load = {.job_count = 0};
     uint32_t extra = open_form(&reader, bytes, size, 4);
     load.sent_bps = mp_read_uint(&reader, INT64_MAX);
     load.flow_count = (uint32_t)mp_read_uint(&reader, UINT32_MAX);
     load.ecn_ppm = (uint32_t)mp_read_uint(&reader, 1000000);
+    if (extra > 0 && !reader.bad) {
+        read_paces(&reader, &load);
+        extra--;
+    }
     if (!close_form(&reader, extra)) {
         return -EPROTO;
     }

@@ -348,6 +348,50 @@ static void loads_come_back_as_they_went_and_are_small(void **state) {
     assert_int_equal(out.flow_count, 7);
 }
 
+static const struct host_load busy = {
+    .sent_bps = INT64_MAX,
+    .flow_count = UINT32_MAX,
+    .ecn_ppm = 1000000,
+    .job_count = 2,
+    .jobs = {{UINT32_MAX, 7, {0, 1, 2047, 2048, 4095, 400000000000, HOST_PACE_NONE}},
+             {7, 1, {UINT64_MAX - 1}}}};
+
+static void paces_of_ranks_come_back_nearly_as_they_went(void **state) {
+    (void)state;
+    struct host_load out = {0};
+    ssize_t size = host_load_encode(&busy, bytes, sizeof bytes);
+    assert_in_range(size, 1, GOSSIP_LOAD_SIZE); // at its largest
+    assert_int_equal(host_load_decode(bytes, (size_t)size, &out), 0);
+    assert_int_equal(out.job_count, 2);
+    assert_int_equal(out.jobs[0].job, UINT32_MAX);
+    assert_int_equal(out.jobs[0].rank_count, 7);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(out.jobs[0].pace_bps[i], busy.jobs[0].pace_bps[i]);
+    }
+    assert_in_range(out.jobs[0].pace_bps[5], 399800000000, 400000000000);
+    assert_true(out.jobs[0].pace_bps[6] == HOST_PACE_NONE);
+    assert_in_range(out.jobs[1].pace_bps[0], 4000000000000,
+                    HOST_PACE_NONE - 1); // the most there is
+    for (size_t cut = 0; cut < (size_t)size; cut++) {
+        assert_int_equal(host_load_decode(bytes, cut, &out), -EPROTO);
+    }
+}
+
+static void more_paces_than_there_may_be_are_refused(void **state) {
+    (void)state;
+    struct host_load load = busy, out = {.flow_count = 99};
+    load.jobs[1].rank_count = 2; // nine in all
+    assert_int_equal(host_load_encode(&load, bytes, sizeof bytes), -EMSGSIZE);
+    load.job_count = 3;
+    assert_int_equal(host_load_encode(&load, bytes, sizeof bytes), -EMSGSIZE);
+    const uint8_t nine[] = {0x95, 1, 0, 0, 0, 0x92, 0x92, 1, 0x98, 0, 0,
+                            0,    0, 0, 0, 0, 0,    0x92, 2, 0x91, 0};
+    const uint8_t three[] = {0x95, 1, 0, 0, 0, 0x93, 0x92, 1, 0x90, 0x92, 2, 0x90, 0x92, 3, 0x90};
+    assert_int_equal(host_load_decode(nine, sizeof nine, &out), -EPROTO);
+    assert_int_equal(host_load_decode(three, sizeof three, &out), -EPROTO);
+    assert_int_equal(out.flow_count, 99);
+}
+
 static void host_facts_come_back_as_they_went(void **state) {
     (void)state;
     struct host_facts facts = {.count = 0}, out = {.count = 99};
@@ -404,6 +448,8 @@ int main(void) {
         cmocka_unit_test(ranks_of_pods_that_make_no_sense_are_refused),
         cmocka_unit_test(bindings_and_orders_come_back_as_they_went),
         cmocka_unit_test(loads_come_back_as_they_went_and_are_small),
+        cmocka_unit_test(paces_of_ranks_come_back_nearly_as_they_went),
+        cmocka_unit_test(more_paces_than_there_may_be_are_refused),
         cmocka_unit_test(host_facts_come_back_as_they_went),
         cmocka_unit_test(host_facts_that_contradict_themselves_are_refused),
     };

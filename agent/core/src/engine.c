@@ -125,6 +125,7 @@ static void tick(struct engine *engine) {
         jobs_expire_bindings(engine);
         pods_expire(engine);
         loads_measure(engine);
+        paces_judge(engine);
         audit_work(engine);
         trends_work(engine);
         engine->evidence_changed = engine->evidence_changed || engine->valve.shut;

@@ -136,8 +136,20 @@ static bool is_much_the_same(uint64_t a, uint64_t b) {
     return more - (a > b ? b : a) <= more / LOAD_NEWS_SHARE;
 }
 
+static bool are_paces_news(const struct host_load *told, const struct host_load *now) {
+    bool news = told->job_count != now->job_count;
+    for (uint32_t i = 0; i < now->job_count && !news; i++) {
+        const struct host_job_pace *before = &told->jobs[i], *job = &now->jobs[i];
+        news = before->job != job->job || before->rank_count != job->rank_count;
+        for (uint32_t rank = 0; rank < job->rank_count && !news; rank++) {
+            news = !is_much_the_same(before->pace_bps[rank], job->pace_bps[rank]);
+        }
+    }
+    return news;
+}
+
 static bool is_news(const struct host_load *told, const struct host_load *now) {
-    return !is_much_the_same(told->sent_bps, now->sent_bps) ||
+    return are_paces_news(told, now) || !is_much_the_same(told->sent_bps, now->sent_bps) ||
            told->flow_count != now->flow_count || !is_much_the_same(told->ecn_ppm, now->ecn_ppm);
 }
 
@@ -170,6 +182,7 @@ void loads_measure(struct engine *engine) {
                                                              : (uint32_t)(meter->marked * 1000000 /
                                                                           meter->returned)};
     *meter = (struct load_meter){.since_ns = engine->now_ns};
+    paces_measure(engine, &load);
     struct host_view *self = &engine->hosts[engine->self.i];
     self->load = load;
     self->load_at_ns = engine->now_ns;

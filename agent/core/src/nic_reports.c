@@ -94,6 +94,7 @@ static void credit_slot(struct engine *engine, const struct steer *steer, unsign
                 part->packets += (uint64_t)((double)packets * share + 0.5);
                 uint64_t more = (uint64_t)((double)bytes * share + 0.5);
                 part->bytes += more;
+                paces_count(engine, flow, more);
                 if (part->choice != PART_PLAIN) {
                     trends_count(engine, &part->path, more);
                 }
@@ -121,4 +122,5 @@ void route_learn_counters(struct engine *engine, const struct engine_port_counte
             loads_count_sent(engine, bytes);
         }
     }
+    paces_read(engine, engine->own_ports[event->port]);
 }

@@ -217,6 +217,31 @@ struct audit_state {
     uint32_t split; // a bit per setting without a majority
 };
 
+// How fast own ranks send, and who of a job is slow: paces.c.
+#define PACE_METERS_MAX 16
+#define PACE_WINDOW 4 // seconds
+struct pace_meter {
+    uint32_t job; // as in host_job_pace
+    port_id port;
+    uint64_t fresh; // bytes since the NIC was last read
+    uint64_t bytes[PACE_WINDOW], busy_ns[PACE_WINDOW], seen_ns[PACE_WINDOW]; // the first: now
+    uint64_t read_at_ns, used_at_ns;
+};
+#define SLOW_RANKS_MAX 64
+struct slow_rank {
+    uint32_t job;
+    uint32_t rank;
+    uint32_t seconds; // in a row that it was slow
+    uint64_t since_ns, seen_at_ns;
+    bool told;
+};
+struct pace_state {
+    struct pace_meter meters[PACE_METERS_MAX];
+    uint32_t meter_count;
+    struct slow_rank slow[SLOW_RANKS_MAX];
+    uint32_t slow_count;
+};
+
 // Of the own load, since it was last told.
 struct load_meter {
     uint64_t since_ns; // 0: not begun
@@ -266,6 +291,7 @@ struct engine {
     struct router router;
     struct told_link *told; // by directed link
     struct load_meter load_meter;
+    struct pace_state paces;
     struct audit_state audit;
     struct history history;
     uint64_t forecast_at_ns; // when links are next looked at
@@ -416,6 +442,12 @@ void loads_count_sent(struct engine *engine, uint64_t bytes);
 void loads_count_probe(struct engine *engine, bool marked);
 void loads_measure(struct engine *engine); // the own load, into the gossip core
 void loads_tell(struct engine *engine);    // to whom
+
+// paces.c
+void paces_count(struct engine *engine, const struct plan_flow *flow, uint64_t bytes);
+void paces_read(struct engine *engine, port_id port);              // the NIC has told all of it
+void paces_measure(struct engine *engine, struct host_load *load); // once a second
+void paces_judge(struct engine *engine);                           // likewise: who is slow
 
 // audit.c
 int audit_tell_own(struct engine *engine, const struct host_facts *facts, struct error *error);

@@ -130,6 +130,8 @@ view_fn view_status, view_members, view_links, view_jobs, view_flows, view_rules
     command_drain, command_capacity;
 
 json_t *link_name_json(const struct fabric *fabric, link_id link);
+// How fast the ranks of a job send, and who is slow; null: it is not known here.
+json_t *pace_json(const struct agent *agent, uint32_t job);
 json_t *sids_json(const struct sid_list *sids);
 const char *probe_state_name(enum probe_state state);
 // Adds "nodes", "links" and "sids" of a path to `object`.

@@ -406,6 +406,7 @@ json_t *view_jobs(struct agent *agent, json_t *arguments, struct control_refusal
         set_int(one, "reserve_bps", job.job->reserved_bps);
         set_int(one, "bound", job.bound_count);
         set_int(one, "own_ranks", job.own_rank_count);
+        json_object_set_new(one, "pace", pace_json(agent, i));
         json_object_set_new(one, "collectives", collectives_json(job.job));
         json_array_append_new(list, one);
     }

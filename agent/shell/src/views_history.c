@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// history: what this host saw of links over time, and which will soon be full.
+// history: what this host saw of links over time, and which will soon be full; how fast the ranks
+// of a job send.
 #include <string.h>
 
 #include "agent.h"
@@ -146,4 +147,26 @@ json_t *view_history(struct agent *agent, json_t *arguments, struct control_refu
     uint64_t size = engine_history_size(agent->engine, &omitted);
     return json_pack("{s:o, s:o, s:o, s:b}", "series", list, "since_ns", integer(since_ns),
                      "memory_bytes", integer(size), "omitted", omitted > 0);
+}
+
+// ---- ranks
+
+json_t *pace_json(const struct agent *agent, uint32_t job) {
+    struct engine_pace pace;
+    engine_pace_at(agent->engine, job, &pace);
+    if (pace.measured == 0) {
+        return json_null();
+    }
+    json_t *slow = json_array();
+    for (uint32_t i = 0; i < pace.slow_count && i < ENGINE_SLOW_MAX; i++) {
+        char port[NAME_SIZE + 4];
+        fabric_format_port(engine_fabric(agent->engine), pace.slow[i].port, port);
+        json_array_append_new(slow,
+                              json_pack("{s:o, s:s, s:o, s:o}", "rank", integer(pace.slow[i].rank),
+                                        "port", port, "pace_bps", integer(pace.slow[i].pace_bps),
+                                        "for_ns", integer(pace.slow[i].for_ns)));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o}", "ranks_measured", integer(pace.measured), "median_bps",
+                     integer(pace.median_bps), "slow_count", integer(pace.slow_count), "slow",
+                     slow);
 }

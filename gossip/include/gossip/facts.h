@@ -60,11 +60,24 @@ struct drain_order { // an operator's order, written by the host where it was gi
                     // origin name
 };
 
+// How fast the ranks of one host send for a job while they send: bits of a few seconds over the
+// time in which any were sent. 0: none were. In the order of the ranks.
+#define HOST_PACES_MAX 8 // of all jobs
+#define HOST_PACE_JOBS_MAX 2
+#define HOST_PACE_NONE UINT64_MAX // not measured
+struct host_job_pace {
+    uint32_t job; // a hash of its name and generation
+    uint32_t rank_count;
+    uint64_t pace_bps[HOST_PACES_MAX]; // kept to one part in 2,000
+};
+
 // How busy a host is. Not a fact of a table, but what gossip_put_load carries.
 struct host_load {
     uint64_t sent_bps; // of all own ports, by the NIC's counters: what its rules steer
     uint32_t flow_count;
     uint32_t ecn_ppm; // of its probes that returned, those marked Congestion Experienced
+    uint32_t job_count;
+    struct host_job_pace jobs[HOST_PACE_JOBS_MAX];
 };
 
 ssize_t member_facts_encode(const struct member_facts *facts, void *bytes, size_t size);
@@ -82,6 +95,7 @@ int pod_rank_decode(const void *bytes, size_t size, struct pod_rank *out);
 bool pod_rank_is_sound(const struct pod_rank *rank); // what decode asks of the values
 ssize_t drain_order_encode(const struct drain_order *order, void *bytes, size_t size);
 int drain_order_decode(const void *bytes, size_t size, struct drain_order *out);
+// -EMSGSIZE also when more jobs or ranks are named than the limits above allow.
 ssize_t host_load_encode(const struct host_load *load, void *bytes, size_t size);
 int host_load_decode(const void *bytes, size_t size, struct host_load *out);
 // Settings that the reader does not know are left out.

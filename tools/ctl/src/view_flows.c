@@ -186,6 +186,28 @@ static void collectives_text(const json_t *job, char *text, size_t size) {
     }
 }
 
+// A sentence for each rank that stays behind the others.
+static void slow_ranks(const json_t *result, FILE *out) {
+    size_t index, number;
+    const json_t *job, *slow;
+    json_array_foreach(tool_json_array(result, "jobs"), index, job) {
+        const json_t *pace = json_object_get(job, "pace");
+        json_array_foreach(tool_json_array(pace, "slow"), number, slow) {
+            char text[256], own[24], median[24], since[24];
+            tool_format_rate(tool_json_u64(slow, "pace_bps", 0), own);
+            tool_format_rate(tool_json_u64(pace, "median_bps", 0), median);
+            tool_format_duration(tool_json_u64(slow, "for_ns", 0), since);
+            snprintf(text, sizeof text,
+                     "SLOW %s: rank %" PRIu64 " (%s) sends %s while it sends, for %s; the median "
+                     "of %" PRIu64 " ranks is %s",
+                     tool_json_text(job, "job", "-"), tool_json_u64(slow, "rank", 0),
+                     tool_json_text(slow, "port", "-"), own, since,
+                     tool_json_u64(pace, "ranks_measured", 0), median);
+            view_sentence(out, text);
+        }
+    }
+}
+
 int view_jobs(const json_t *result, FILE *out) {
     static const struct tool_column columns[] = {{"JOB", false},   {"GENERATION", true},
                                                  {"OWNER", false}, {"ALGORITHM", false},
@@ -213,7 +235,9 @@ int view_jobs(const json_t *result, FILE *out) {
                                            : tool_json_u64(job, "own_ranks", 0));
         tool_table_cell(table, "%s", collectives);
     }
-    return finish(table, out);
+    int rc = finish(table, out);
+    slow_ranks(result, out);
+    return rc;
 }
 
 int view_event(const json_t *event, FILE *out) {

@@ -248,6 +248,23 @@ void engine_job_at(const struct engine *engine, uint32_t index, struct engine_jo
 // The job alone, and how many of its ranks this host has: at no cost however large the job is.
 const struct job *engine_job_here(const struct engine *engine, uint32_t index, uint32_t *own_ranks);
 
+// How fast the ranks of a job send while they send, as far as it is known here: to those that have
+// a rank of it. A rank is slow that stays far behind the others for seconds.
+#define ENGINE_SLOW_MAX 8
+struct engine_slow_rank {
+    uint32_t rank;
+    port_id port;
+    uint64_t pace_bps; // 0: it sends nothing, while most do
+    uint64_t for_ns;
+};
+struct engine_pace {
+    uint32_t measured; // ranks
+    uint64_t median_bps;
+    uint32_t slow_count; // of which the first are listed
+    struct engine_slow_rank slow[ENGINE_SLOW_MAX];
+};
+void engine_pace_at(const struct engine *engine, uint32_t index, struct engine_pace *out);
+
 // Of a job, or of one that names none; NULL: plans of the version in force do not know it.
 const char *engine_algorithm(const struct engine *engine, const struct job *job);
 uint32_t engine_plan_version(const struct engine *engine); // lowest among live members
