@@ -12,7 +12,7 @@ srv6_test(test_agent_log LABEL unit
 if(TARGET agent_config)
   srv6_test(test_agent_config LABEL unit
     SOURCES unit/test_agent_config.c LIBRARIES agent_config model_yaml)
-  target_compile_definitions(test_agent_config PRIVATE
+  target_compile_definitions(test_agent_config PRIVATE SRV6_KUBERNETES=$<BOOL:${KUBERNETES}>
     AGENT_EXAMPLE="${PROJECT_SOURCE_DIR}/agent/shell/agent.example.yaml")
 endif()
 srv6_test(test_agent_control LABEL unit
@@ -73,7 +73,7 @@ add_test(NAME agent_events
 set_tests_properties(agent_events PROPERTIES LABELS lab TIMEOUT 120 SKIP_RETURN_CODE 77)
 add_test(NAME agent_seeds
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/../lab/agent_seeds ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${PROJECT_SOURCE_DIR})
-set_tests_properties(agent_seeds PROPERTIES LABELS lab TIMEOUT 180 SKIP_RETURN_CODE 77)
+set_tests_properties(agent_seeds PROPERTIES LABELS lab TIMEOUT 240 SKIP_RETURN_CODE 77)
 add_test(NAME agent_metrics
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/../lab/agent_metrics ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${PROJECT_SOURCE_DIR})
 set_tests_properties(agent_metrics PROPERTIES LABELS lab TIMEOUT 180 SKIP_RETURN_CODE 77)
@@ -90,7 +90,11 @@ if(TARGET srv6-agent)
 endif()
 
 # The Kubernetes API.
-if(TARGET agent_kube)
+if(TARGET agent_seeds)
+  srv6_test(test_seeds_list LABEL unit SOURCES unit/test_seeds_list.c LIBRARIES agent_seeds agent_kube_stream)
+  srv6_fuzz(fuzz_kube SOURCES fuzz/fuzz_kube.c LIBRARIES agent_seeds agent_kube_stream CORPUS fuzz/corpus/kube)
+endif()
+if(KUBERNETES)
   add_executable(kube_watcher support/kube_watcher.c)
   set_target_properties(kube_watcher PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(kube_watcher PRIVATE srv6_options agent_kube)

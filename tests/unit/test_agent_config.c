@@ -285,6 +285,64 @@ static void seeds_are_addresses_or_names(void **state) {
     assert_false(config_name_parse(text, name, &port));
 }
 
+static void a_service_of_a_cluster_is_named(void **state) {
+    (void)state;
+    struct config config;
+    assert_int_equal(load(MINIMAL, &config), 0);
+    assert_false(config_has_seeds(&config));
+    config_fini(&config);
+    if (!SRV6_KUBERNETES) {
+        assert_int_equal(load("fabric: lab.yaml\n"
+                              "gossip: {listen: \"tcp://10.0.0.1:7946\", endpoints: {service: a}}\n"
+                              "nic: {ports: [{port: h0, device: eth0}]}\n",
+                              &config),
+                         -EINVAL);
+        expect_told(2, "gossip.endpoints: this agent is built without Kubernetes");
+        return;
+    }
+    assert_int_equal(
+        load("fabric: lab.yaml\n"
+             "gossip: {listen: \"tcp://10.0.0.1:7946\", endpoints: {service: agents}}\n"
+             "nic: {ports: [{port: h0, device: eth0}]}\n",
+             &config),
+        0);
+    assert_true(config_has_seeds(&config));
+    assert_string_equal(config.endpoints.namespace, ""); // the account's
+    assert_string_equal(config.endpoints.service, "agents");
+    assert_string_equal(config.endpoints.port, "gossip");
+    assert_string_equal(config.kubernetes.api, "");
+    assert_string_equal(config.kubernetes.credentials, "");
+    config_fini(&config);
+    assert_int_equal(load("fabric: lab.yaml\n"
+                          "gossip: {listen: \"tcp://10.0.0.1:7946\", endpoints: {service: a-1, "
+                          "namespace: n, port: p}}\n"
+                          "nic: {ports: [{port: h0, device: eth0}]}\n"
+                          "kubernetes: {api: \"https://[fd00::1]:6443\", credentials: account}\n",
+                          &config),
+                     0);
+    assert_string_equal(config.endpoints.namespace, "n");
+    assert_string_equal(config.endpoints.port, "p");
+    assert_string_equal(config.kubernetes.api, "https://[fd00::1]:6443");
+    assert_string_equal(config.kubernetes.credentials, "/tmp/account");
+    config_fini(&config);
+    assert_int_equal(load("fabric: lab.yaml\n"
+                          "gossip:\n"
+                          "  listen: \"tcp://10.0.0.1:7946\"\n"
+                          "  endpoints:\n"
+                          "    namespace: a/b\n"
+                          "    service: Agents\n"
+                          "    port: -x\n"
+                          "nic: {ports: [{port: h0, device: eth0}]}\n"
+                          "kubernetes:\n"
+                          "  api: \"http://10.0.0.1\"\n",
+                          &config),
+                     -EINVAL);
+    expect_told(5, "gossip.endpoints.namespace: small letters, digits and - expected");
+    expect_told(6, "gossip.endpoints.service: small letters, digits and - expected");
+    expect_told(7, "gossip.endpoints.port: small letters, digits and - expected");
+    expect_told(10, "kubernetes.api: https://ADDRESS:PORT expected");
+}
+
 static void an_address_is_written_in_one_way(void **state) {
     (void)state;
     struct config config;
@@ -500,6 +558,7 @@ int main(void) {
         cmocka_unit_test(what_no_eswitch_can_have_is_told),
         cmocka_unit_test(what_only_an_eswitch_needs_is_refused_for_other_drivers),
         cmocka_unit_test(seeds_are_addresses_or_names),
+        cmocka_unit_test(a_service_of_a_cluster_is_named),
         cmocka_unit_test(an_address_is_written_in_one_way),
         cmocka_unit_test(every_wrong_value_is_told_in_one_pass_with_its_line),
         cmocka_unit_test(errors_of_form_do_not_hide_errors_of_meaning),

@@ -18,6 +18,7 @@
 #include "agent_shell/log.h"
 #include "agent_shell/probe_io.h"
 #include "gossip_zmq/gossip_zmq.h"
+#include "kube.h"
 #include "metrics.h"
 #include "nicdrv/nic.h"
 #include "rdma.h"
@@ -36,6 +37,7 @@ struct agent {
     struct events *events;
     struct engine *engine;
     struct gossip_zmq *carrier;
+    struct kube *kube;              // NULL when nothing asks the API server of a cluster
     struct seeds *seeds;            // NULL while the loop does not run
     struct gossip_signing *signing; // the core borrows it; NULL without CURVE
     struct probe_io *probe;         // NULL while it cannot be opened

@@ -125,6 +125,42 @@ static void read_seeds(const struct reading *reading, const struct gossip_yaml *
     config->seed_count = gossip->seeds_count;
 }
 
+static void set_label(const struct reading *reading, char to[CONFIG_LABEL_SIZE], const char *key,
+                      const char *text, const char *fallback) {
+    if (text != NULL && !config_label_is_valid(text)) {
+        complain_at(reading, key, "small letters, digits and - expected");
+    }
+    set_text(to, CONFIG_LABEL_SIZE, text, fallback);
+}
+
+static void read_endpoints(const struct reading *reading, const struct endpoints_yaml *endpoints) {
+    struct config_endpoints *out = &reading->config->endpoints;
+    if (endpoints == NULL) {
+        return;
+    }
+    set_label(reading, out->namespace, "gossip.endpoints.namespace", endpoints->namespace, "");
+    set_label(reading, out->service, "gossip.endpoints.service", endpoints->service, "");
+    set_label(reading, out->port, "gossip.endpoints.port", endpoints->port, "gossip");
+    if (!SRV6_KUBERNETES) {
+        complain_at(reading, "gossip.endpoints", "this agent is built without Kubernetes");
+    }
+}
+
+static void read_kubernetes(const struct reading *reading) {
+    const struct kubernetes_yaml *kubernetes = reading->file->kubernetes;
+    struct config_kubernetes *out = &reading->config->kubernetes;
+    if (kubernetes == NULL) {
+        return;
+    }
+    set_text(out->api, sizeof(out->api), kubernetes->api, "");
+    if (kubernetes->api != NULL && strncmp(kubernetes->api, "https://", 8) != 0) {
+        complain_at(reading, "kubernetes.api", "https://ADDRESS:PORT expected");
+    }
+    if (kubernetes->credentials != NULL) {
+        set_path(reading, out->credentials, "kubernetes.credentials", kubernetes->credentials);
+    }
+}
+
 static void read_gossip(const struct reading *reading) {
     const struct gossip_yaml *gossip = reading->file->gossip;
     struct config *config = reading->config;
@@ -147,6 +183,7 @@ static void read_gossip(const struct reading *reading) {
     }
     set_address(config->advertise, gossip->advertise != NULL ? gossip->advertise : config->listen);
     read_seeds(reading, gossip);
+    read_endpoints(reading, gossip->endpoints);
     set_numbers(reading, numbers, sizeof(numbers) / sizeof(numbers[0]));
     config->curve = gossip->curve != NULL;
     if (config->curve) {
@@ -391,6 +428,7 @@ static void read_config(const struct reading *reading) {
     set_text(config->socket, sizeof(config->socket), reading->file->socket, CONFIG_SOCKET_DEFAULT);
     read_log(reading);
     read_gossip(reading);
+    read_kubernetes(reading);
     read_nic(reading);
     read_probe(reading);
     read_ecn(reading);
@@ -492,7 +530,7 @@ int config_load(const char *path, fabric_complain_fn *complain, void *context, s
 }
 
 bool config_has_seeds(const struct config *config) {
-    return config->seed_count > 0;
+    return config->seed_count > 0 || config->endpoints.service[0] != '\0';
 }
 
 void config_fini(struct config *config) {

@@ -15,10 +15,17 @@ struct log_yaml {
 struct curve_yaml {
     char *secret_key_file, *fleet_keys_file;
 };
+struct endpoints_yaml {
+    char *namespace, *service, *port;
+};
+struct kubernetes_yaml {
+    char *api, *credentials;
+};
 struct gossip_yaml {
     char *listen, *advertise;
     char **seeds;
     uint32_t seeds_count;
+    struct endpoints_yaml *endpoints;
     struct curve_yaml *curve;
     uint32_t *ping_interval_ms, *ping_timeout_ms, *dead_after_ms;
 };
@@ -57,6 +64,7 @@ struct config_yaml {
     struct probe_yaml *probe;
     struct ecn_yaml *ecn;
     struct metrics_yaml *metrics;
+    struct kubernetes_yaml *kubernetes;
 };
 
 extern const cyaml_schema_value_t config_schema;

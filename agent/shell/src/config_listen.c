@@ -44,6 +44,12 @@ bool config_listen_parse(const char *text, struct sockaddr_storage *out) {
     return true;
 }
 
+bool config_label_is_valid(const char *text) {
+    size_t length = strlen(text);
+    return length > 0 && length <= LABEL_MAX && text[0] != '-' && text[length - 1] != '-' &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == length;
+}
+
 static const char *behind_scheme(const char *text) {
     size_t length = sizeof(scheme) - 1;
     return strncmp(text, scheme, length) == 0 ? text + length : NULL;

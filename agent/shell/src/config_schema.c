@@ -41,11 +41,23 @@ static const cyaml_schema_field_t curve_fields[] = {
 static const cyaml_schema_value_t seed_schema = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, CONFIG_SEED_SIZE - 1),
 };
+static const cyaml_schema_field_t endpoints_fields[] = {
+    TEXT(namespace, MAY, struct endpoints_yaml, CONFIG_LABEL_SIZE),
+    TEXT(service, MUST, struct endpoints_yaml, CONFIG_LABEL_SIZE),
+    TEXT(port, MAY, struct endpoints_yaml, CONFIG_LABEL_SIZE),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t kubernetes_fields[] = {
+    TEXT(api, MAY, struct kubernetes_yaml, CONFIG_PATH_SIZE),
+    TEXT(credentials, MAY, struct kubernetes_yaml, CONFIG_PATH_SIZE),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t gossip_fields[] = {
     TEXT(listen, MUST, struct gossip_yaml, GOSSIP_ADDRESS_SIZE),
     TEXT(advertise, MAY, struct gossip_yaml, GOSSIP_ADDRESS_SIZE),
     CYAML_FIELD_SEQUENCE("seeds", MAY, struct gossip_yaml, seeds, &seed_schema, 0,
                          CONFIG_SEEDS_MAX),
+    CYAML_FIELD_MAPPING_PTR("endpoints", MAY, struct gossip_yaml, endpoints, endpoints_fields),
     CYAML_FIELD_MAPPING_PTR("curve", MAY, struct gossip_yaml, curve, curve_fields),
     NUMBER(ping_interval_ms, struct gossip_yaml),
     NUMBER(ping_timeout_ms, struct gossip_yaml),
@@ -106,6 +118,7 @@ static const cyaml_schema_field_t config_fields[] = {
     GROUP(probe, MAY, probe_fields),
     GROUP(ecn, MAY, ecn_fields),
     GROUP(metrics, MAY, metrics_fields),
+    GROUP(kubernetes, MAY, kubernetes_fields),
     CYAML_FIELD_END,
 };
 

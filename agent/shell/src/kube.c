@@ -23,7 +23,7 @@
 #define HTTP_NOT_FOUND 404
 #define HTTP_GONE 410
 
-#define CONNECT_TIMEOUT_MS 5000L
+#define CONNECT_TIMEOUT_MS 10000L
 #define LIST_TIMEOUT_S 60L
 #define STALLED_S 20L // a list that does not go on for that long is given up
 // The server ends a watch after a time that is asked for; spread, so that a fleet does not come
@@ -70,11 +70,13 @@ struct kube_watch {
 
 // ---- requests
 
-static int read_token(const struct kube *kube, char *token, struct error *error) {
-    char path[FOLDER_SIZE + sizeof("/token")];
-    snprintf(path, sizeof(path), "%s/token", kube->credentials);
+// The first line of a file of the service account.
+static int read_credential(const struct kube *kube, const char *name, char *text, size_t most,
+                           struct error *error) {
+    char path[FOLDER_SIZE + sizeof("/namespace")];
+    snprintf(path, sizeof(path), "%s/%s", kube->credentials, name);
     int file = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = file < 0 ? -1 : read(file, token, TOKEN_MAX - 1);
+    ssize_t size = file < 0 ? -1 : read(file, text, most - 1);
     int code = -errno;
     if (file >= 0) {
         close(file);
@@ -82,16 +84,16 @@ static int read_token(const struct kube *kube, char *token, struct error *error)
     if (size < 0) {
         return error_set(error, code, "%s: %s", path, strerror(-code));
     }
-    token[size] = '\0';
-    token[strcspn(token, "\r\n")] = '\0';
-    return token[0] != '\0' ? 0 : error_set(error, -EINVAL, "%s: is empty", path);
+    text[size] = '\0';
+    text[strcspn(text, "\r\n")] = '\0';
+    return text[0] != '\0' ? 0 : error_set(error, -EINVAL, "%s: is empty", path);
 }
 
 static int make_headers(struct kube_watch *watch) {
     char *line = malloc(TOKEN_MAX + sizeof("Authorization: Bearer "));
     char *token = malloc(TOKEN_MAX);
     int rc = line != NULL && token != NULL
-                 ? read_token(watch->kube, token, &watch->failure)
+                 ? read_credential(watch->kube, "token", token, TOKEN_MAX, &watch->failure)
                  : error_set(&watch->failure, -ENOMEM, "no memory for a token");
     curl_slist_free_all(watch->headers);
     watch->headers = NULL;
@@ -197,7 +199,8 @@ static void fail(struct kube_watch *watch) {
     bool watching = watch->state == WATCHING;
     watch->stats.failures++;
     watch->failures++;
-    watch->watch_failures = watching ? watch->watch_failures + 1 : 0;
+    bool answered = status_of(watch) != 0; // not one that is away
+    watch->watch_failures = watching ? watch->watch_failures + answered : 0;
     if (watch->failures > 1 || !watching) {
         watch->stats.synced = false;
         say(watch, &watch->failure);
@@ -402,6 +405,21 @@ static void watched(struct kube_watch *watch) {
     }
 }
 
+// libcurl's own sentences, but where they have times in them and so would always be news.
+static void tell_failure(struct kube_watch *watch, CURLcode code) {
+    long reason = 0;
+    (void)curl_easy_getinfo(watch->easy, CURLINFO_OS_ERRNO, &reason);
+    if (code == CURLE_COULDNT_CONNECT && reason != 0) {
+        (void)error_set(&watch->failure, -(int)reason, "%.100s: %s", watch->kube->api,
+                        strerror((int)reason));
+        return;
+    }
+    bool timed = code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT;
+    bool detailed = !timed && watch->curl_text[0] != '\0';
+    (void)error_set(&watch->failure, -ECONNABORTED, "%.60s: %.90s", watch->kube->api,
+                    detailed ? watch->curl_text : curl_easy_strerror(code));
+}
+
 static void on_done(void *context, CURL *easy, CURLcode code) {
     struct kube_watch *watch = context;
     long status = status_of(watch);
@@ -409,8 +427,7 @@ static void on_done(void *context, CURL *easy, CURLcode code) {
     if (watch->failure.code != 0) { // why we ended it ourselves
         fail(watch);
     } else if (code != CURLE_OK) {
-        (void)error_set(&watch->failure, -ECONNABORTED, "%s: %.100s", watch->kube->api,
-                        watch->curl_text[0] != '\0' ? watch->curl_text : curl_easy_strerror(code));
+        tell_failure(watch, code);
         fail(watch);
     } else if (status != HTTP_OK) {
         refuse(watch, status);
@@ -478,6 +495,10 @@ void kube_close(struct kube *kube) {
         kube_loop_close(kube->curl);
         free(kube);
     }
+}
+
+int kube_namespace(const struct kube *kube, char out[KUBE_NAMESPACE_SIZE], struct error *error) {
+    return read_credential(kube, "namespace", out, KUBE_NAMESPACE_SIZE, error);
 }
 
 static int copy_resources(struct kube_watch *watch, const struct kube_resource *resources,

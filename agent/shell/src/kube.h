@@ -42,6 +42,10 @@ int kube_open(uv_loop_t *loop, const char *api, const char *credentials, struct 
 // Memory goes in the loop's next turns. NULL is a no-op.
 void kube_close(struct kube *kube);
 
+// That of the service account. -errno with the file's name.
+#define KUBE_NAMESPACE_SIZE 64
+int kube_namespace(const struct kube *kube, char out[KUBE_NAMESPACE_SIZE], struct error *error);
+
 // What is watched. Where the server does not know the first path (404), the next is tried.
 struct kube_resource {
     const char *path;  // "/api/v1/pods"

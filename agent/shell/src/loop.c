@@ -213,10 +213,17 @@ static void tell_of_seeds(void *context, enum log_level level, const char *kind,
     agent_tell(context, level, kind, subject, "%s", text);
 }
 
+// The cluster's API is opened for whoever asks it.
 static int open_seeds(struct agent *agent, struct error *error) {
     const struct seeds_handler handler = {agent, tell_of_seeds};
-    return seeds_open(&agent->loop, &agent->config, engine_gossip(agent->engine), &handler,
-                      &agent->seeds, error);
+    const struct config *config = &agent->config;
+    int rc = config->endpoints.service[0] == '\0'
+                 ? 0
+                 : kube_open(&agent->loop, config->kubernetes.api, config->kubernetes.credentials,
+                             &agent->kube, error);
+    return rc != 0 ? rc
+                   : seeds_open(&agent->loop, config, engine_gossip(agent->engine), agent->kube,
+                                &handler, &agent->seeds, error);
 }
 
 static void close_handle(uv_handle_t *handle, void *context) {
@@ -248,7 +255,9 @@ int agent_run(struct agent *agent, struct error *error) {
     }
     control_close(agent->control);
     seeds_close(agent->seeds);
+    kube_close(agent->kube);
     agent->seeds = NULL;
+    agent->kube = NULL;
     agent_metrics_close(agent);
     agent_rdma_close(&agent->rdma);
     agent_settings_close(&agent->settings);

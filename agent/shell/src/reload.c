@@ -95,6 +95,9 @@ static void name_fixed_keys(struct agent *agent, const struct config *next) {
         {"gossip.listen", strcmp(now->listen, next->listen) == 0},
         {"gossip.advertise", strcmp(now->advertise, next->advertise) == 0},
         {"gossip.curve", now->curve == next->curve},
+        {"gossip.endpoints",
+         memcmp(&now->endpoints, &next->endpoints, sizeof(now->endpoints)) == 0},
+        {"kubernetes", memcmp(&now->kubernetes, &next->kubernetes, sizeof(now->kubernetes)) == 0},
         {"gossip timers", now->ping_interval_ns == next->ping_interval_ns &&
                               now->ping_timeout_ns == next->ping_timeout_ns &&
                               now->dead_after_ns == next->dead_after_ns},

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "agent_shell/clock.h"
+#include "kube_endpoints.h"
 #include "model/rng.h"
 #include "resolver.h"
 #include "seeds_list.h"
@@ -34,6 +35,7 @@ struct seeds {
     struct seeds_handler handler;
     struct source *sources;
     uint32_t source_count, pending;
+    struct kube_endpoints *endpoints; // NULL: not by Endpoints
     struct rng rng;
     uv_timer_t due;
     uint64_t wait_ms; // while nobody is known
@@ -93,7 +95,7 @@ static int add_configured(const struct seeds *seeds, struct seeds_list *out) {
     for (uint32_t i = 0; rc == 0 && i < seeds->source_count; i++) {
         rc = seeds_list_join(out, &seeds->sources[i].addresses);
     }
-    return rc;
+    return rc != 0 || seeds->endpoints == NULL ? rc : kube_endpoints_add(seeds->endpoints, out);
 }
 
 // The one that is advertised, and what else of this host listens at the gossip's port.
@@ -120,7 +122,7 @@ static int own_addresses(const struct config *config, struct seeds_list *out) {
 }
 
 static bool is_awaited(const struct seeds *seeds) {
-    bool awaited = false;
+    bool awaited = seeds->endpoints != NULL && !kube_endpoints_known(seeds->endpoints);
     for (uint32_t i = 0; i < seeds->source_count; i++) {
         awaited = awaited || !seeds->sources[i].resolved;
     }
@@ -263,7 +265,27 @@ const char *seeds_problem(const struct seeds *seeds, char text[SEEDS_PROBLEM_SIZ
                      source->told.code != 0 ? source->told.text : "not looked up yet");
         }
     }
+    if (seeds != NULL && seeds->endpoints != NULL && text[0] == '\0' &&
+        !kube_endpoints_known(seeds->endpoints)) {
+        snprintf(text, SEEDS_PROBLEM_SIZE, "%s", kube_endpoints_problem(seeds->endpoints));
+    }
     return text;
+}
+
+// ---- Endpoints
+
+static void on_endpoints(void *context, bool news, const struct error *trouble) {
+    struct seeds *seeds = context;
+    const char *service = seeds->config->endpoints.service;
+    if (trouble != NULL) {
+        tell(seeds, LOG_WARNING, service, "endpoints: %.110s; %s", trouble->text,
+             kube_endpoints_known(seeds->endpoints) ? "what was known stays in use"
+                                                    : "trying again");
+    } else {
+        tell(seeds, news ? LOG_INFO : LOG_DEBUG, service, "endpoints: %u addresses",
+             kube_endpoints_count(seeds->endpoints));
+        (void)give(seeds);
+    }
 }
 
 // ---- opening and closing
@@ -316,7 +338,8 @@ int seeds_reload(struct seeds *seeds, struct error *error) {
 }
 
 int seeds_open(uv_loop_t *loop, const struct config *config, struct gossip *gossip,
-               const struct seeds_handler *handler, struct seeds **out, struct error *error) {
+               struct kube *kube, const struct seeds_handler *handler, struct seeds **out,
+               struct error *error) {
     uint64_t seed;
     struct seeds *seeds = calloc(1, sizeof(*seeds));
     if (seeds == NULL || uv_timer_init(loop, &seeds->due) != 0) {
@@ -333,6 +356,10 @@ int seeds_open(uv_loop_t *loop, const struct config *config, struct gossip *goss
                  ? 0
                  : error_set(error, -EIO, "the kernel gives no random numbers");
     rng_init(&seeds->rng, rc == 0 ? seed : 0);
+    if (rc == 0 && kube != NULL) {
+        rc = kube_endpoints_open(kube, &config->endpoints, on_endpoints, seeds, &seeds->endpoints,
+                                 error);
+    }
     rc = rc != 0 ? rc : seeds_reload(seeds, error);
     if (rc != 0) {
         seeds_close(seeds);
@@ -351,5 +378,6 @@ void seeds_close(struct seeds *seeds) {
         return;
     }
     close_sources(seeds->sources, seeds->source_count);
+    kube_endpoints_close(seeds->endpoints);
     uv_close((uv_handle_t *)&seeds->due, free_seeds);
 }

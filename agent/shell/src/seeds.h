@@ -22,6 +22,7 @@
 #include "agent_shell/config.h"
 #include "agent_shell/log.h"
 #include "gossip/gossip.h"
+#include "kube.h"
 
 #define SEEDS_SOON_MS 500
 #define SEEDS_ALONE_MAX_MS 2000
@@ -36,8 +37,10 @@ struct seeds_handler {
                  const char *text);
 };
 
+// `kube` may be NULL where the configuration does not ask for Endpoints.
 int seeds_open(uv_loop_t *loop, const struct config *config, struct gossip *gossip,
-               const struct seeds_handler *handler, struct seeds **out, struct error *error);
+               struct kube *kube, const struct seeds_handler *handler, struct seeds **out,
+               struct error *error);
 // Memory goes in the loop's next turns. NULL is a no-op.
 void seeds_close(struct seeds *seeds);
 // The configuration's seeds changed: all are looked up anew. -ENOMEM: the old ones stay.

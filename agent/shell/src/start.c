@@ -225,7 +225,8 @@ static int open_engine(struct agent *agent, struct fabric *fabric, struct error 
         }
     }
     config.gossip.seeds = seeds;
-    config.gossip.seeds_awaited = config.gossip.seed_count < agent->config.seed_count;
+    config.gossip.seeds_awaited = config.gossip.seed_count < agent->config.seed_count ||
+                                  agent->config.endpoints.service[0] != '\0';
     config.gossip.nonce = (uint32_t)random[0];
     config.gossip.seed = random[1];
     config.gossip.signing = agent->signing;

@@ -26,6 +26,7 @@
 #define CONFIG_SEEDS_MAX GOSSIP_SEEDS_MAX
 #define CONFIG_NAME_SIZE 254 // RFC 1035
 #define CONFIG_SEED_SIZE (sizeof("tcp://:65535") + CONFIG_NAME_SIZE)
+#define CONFIG_LABEL_SIZE 64  // RFC 1123; names of namespaces, Services and their ports
 #define CONFIG_LISTEN_SIZE 64 // "[fd00::1]:9750"
 #define CONFIG_SOCKET_DEFAULT "/run/srv6/agent.sock"
 #define CONFIG_FILE_DEFAULT "/etc/srv6/agent.yaml"
@@ -35,6 +36,19 @@ struct config_port {
     char device[IFNAMSIZ];
     struct nic_eswitch_options eswitch; // mlx5
     uint32_t line;
+};
+
+// How the API server of a Kubernetes cluster is reached; "" is what Kubernetes tells pods.
+struct config_kubernetes {
+    char api[CONFIG_PATH_SIZE];
+    char credentials[CONFIG_PATH_SIZE]; // a folder
+};
+
+// Members by the Endpoints of a Service.
+struct config_endpoints {
+    char namespace[CONFIG_LABEL_SIZE]; // "": the pod's
+    char service[CONFIG_LABEL_SIZE];   // "": not by Endpoints
+    char port[CONFIG_LABEL_SIZE];      // its name
 };
 
 struct config {
@@ -49,6 +63,8 @@ struct config {
     char listen[GOSSIP_ADDRESS_SIZE], advertise[GOSSIP_ADDRESS_SIZE];
     char (*seeds)[CONFIG_SEED_SIZE]; // owned; addresses and names, see config_name_parse
     uint32_t seed_count;
+    struct config_endpoints endpoints;
+    struct config_kubernetes kubernetes;
     bool curve;
     char secret_key_file[CONFIG_PATH_SIZE], fleet_keys_file[CONFIG_PATH_SIZE];
     uint64_t ping_interval_ns, ping_timeout_ns, dead_after_ns; // 0: the core's default
@@ -85,6 +101,8 @@ void config_address_format(const struct sockaddr_storage *address, char out[GOSS
 // "tcp://name:port" with a name of the DNS, which no address looks like. Outputs are untouched on
 // failure.
 bool config_name_parse(const char *text, char name[CONFIG_NAME_SIZE], uint16_t *port);
+// A label of RFC 1123 in small letters, as objects of Kubernetes are named.
+bool config_label_is_valid(const char *text);
 bool config_has_seeds(const struct config *config);
 // The device of a port of the fabric; NULL when the file names none.
 const char *config_device(const struct config *config, const struct fabric *fabric, port_id port);
