@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //   member_facts  [ 1, active generation, digest, held generation, digest, plan version,
 //                   protocol version, decap_ready, nic driver, build ]
-//   link_report   [ 1, verdict, capacity_ppm, loss_ppm, delay_ns, ecn_ppm, probe_count ]
+//   link_report   [ 1, verdict, capacity_ppm, loss_ppm, delay_ns, ecn_ppm, probe_count,
+//                   (fault, avoid, fault_ppm, excess_ns, tested, missed) ]
 //   job           [ 1, name, generation, algorithm, all_ranks, [port...], [collective...], removed,
 //                   (reserved bit/s of a rank, where it is not 0) ]
 //   collective    [ type, bytes, seed, [[source rank, destination rank]...],
@@ -114,19 +115,42 @@ int member_facts_decode(const void *bytes, size_t size, struct member_facts *out
 
 ssize_t link_report_encode(const struct link_report *report, void *bytes, size_t size) {
     struct mp_writer writer;
-    start(&writer, bytes, size, 7);
+    bool has_fault = report->fault != LINK_FAULT_NONE;
+    start(&writer, bytes, size, has_fault ? 13 : 7);
     mp_write_uint(&writer, report->verdict);
     mp_write_uint(&writer, report->capacity_ppm);
     mp_write_uint(&writer, report->loss_ppm);
     mp_write_uint(&writer, report->delay_ns);
     mp_write_uint(&writer, report->ecn_ppm);
     mp_write_uint(&writer, report->probe_count);
+    if (has_fault) {
+        mp_write_uint(&writer, report->fault);
+        mp_write_bool(&writer, report->avoid);
+        mp_write_uint(&writer, report->fault_ppm);
+        mp_write_uint(&writer, report->excess_ns);
+        mp_write_uint(&writer, report->tested);
+        mp_write_uint(&writer, report->missed);
+    }
     return written(&writer);
+}
+
+#define REPORT_FAULT_FIELDS 6
+
+static void read_fault(struct mp_reader *reader, struct link_report *report) {
+    report->fault = (enum link_fault)mp_read_uint(reader, LINK_FAULT_SLOW);
+    report->avoid = mp_read_bool(reader);
+    report->fault_ppm = (uint32_t)mp_read_uint(reader, 1000000);
+    report->excess_ns = mp_read_uint(reader, UINT64_MAX);
+    report->tested = (uint32_t)mp_read_uint(reader, UINT32_MAX);
+    report->missed = (uint32_t)mp_read_uint(reader, report->tested);
+    if (report->avoid && report->fault != LINK_FAULT_LOSSY) {
+        reader->bad = true;
+    }
 }
 
 int link_report_decode(const void *bytes, size_t size, struct link_report *out) {
     struct mp_reader reader;
-    struct link_report report;
+    struct link_report report = {0};
     uint32_t extra = open_form(&reader, bytes, size, 7);
     report.verdict = (enum link_verdict)mp_read_uint(&reader, LINK_DOWN);
     report.capacity_ppm = (uint32_t)mp_read_uint(&reader, CAPACITY_FULL_PPM);
@@ -134,6 +158,10 @@ int link_report_decode(const void *bytes, size_t size, struct link_report *out) 
     report.delay_ns = mp_read_uint(&reader, UINT64_MAX);
     report.ecn_ppm = (uint32_t)mp_read_uint(&reader, 1000000);
     report.probe_count = mp_read_uint(&reader, UINT64_MAX);
+    if (extra >= REPORT_FAULT_FIELDS) {
+        read_fault(&reader, &report);
+        extra -= REPORT_FAULT_FIELDS;
+    }
     if (!close_form(&reader, extra)) {
         return -EPROTO;
     }

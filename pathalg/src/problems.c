@@ -139,6 +139,7 @@ static const char *dead_because(const struct teller *teller, link_id link) {
         teller->input->beliefs != NULL ? &teller->input->beliefs[link.i] : NULL;
     return belief != NULL && belief->down      ? "is down"
            : belief != NULL && belief->drained ? "is drained"
+           : belief != NULL && belief->avoided ? "loses packets and is avoided"
                                                : "has no capacity";
 }
 

@@ -34,7 +34,10 @@ struct fleet *fleet_fixture_open(const struct fleet_shape *shape) {
                                     .seed = shape->seed,
                                     .no_srh = shape->no_srh,
                                     .eswitch = shape->eswitch,
+                                    .diagnosis_pps = shape->diagnosis_pps,
+                                    .context = shape->context,
                                     .on_note = getenv("SIM_VERBOSE") != NULL ? print_note : NULL};
+    options.on_note = shape->on_note != NULL ? shape->on_note : options.on_note;
     struct error error = {0};
     struct fleet *fleet = fleet_open(fabric, &options, &error);
     if (fleet == NULL) {

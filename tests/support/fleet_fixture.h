@@ -12,6 +12,9 @@ struct fleet_shape {
     uint32_t pods, leaves_per_pod, aggs_per_pod, cores; // three-tier
     uint64_t probe_interval_ns, seed;
     uint32_t history_links;
+    uint32_t diagnosis_pps; // 0: the agents do not diagnose
+    fleet_note_fn *on_note; // instead of SIM_VERBOSE
+    void *context;
     bool no_srh;  // the NICs write one carrier only
     bool eswitch; // the NICs look at source ports, not at QPs, and want spares
 };

@@ -149,8 +149,12 @@ static void compute(struct board *board) {
                 board->observers[i / 2].hosts[host].i = host;
                 board->observers[i / 2].count = 4;
                 bool down = board->down[host][cable][back];
-                board->evidence[count++] = (struct link_evidence){
-                    {i}, {host}, {down ? LINK_DOWN : LINK_UP, CAPACITY_FULL_PPM, 0, 0, 0, 1}};
+                board->evidence[count++] =
+                    (struct link_evidence){.link = {i},
+                                           .observer = {host},
+                                           .report = {.verdict = down ? LINK_DOWN : LINK_UP,
+                                                      .capacity_ppm = CAPACITY_FULL_PPM,
+                                                      .probe_count = 1}};
             }
         }
     }

@@ -42,6 +42,12 @@ static int check_config(const struct engine_config *config, struct error *error)
           (ecn->idle_interval_ns < ecn->interval_ns || ecn->idle_interval_ns > 60 * NS_PER_S)))) {
         return error_set(error, -EINVAL, "ecn: a value is out of its range");
     }
+    const struct diagnosis_policy *diagnosis = &config->diagnosis;
+    if (diagnosis->probes_per_second > DIAGNOSIS_RATE_MAX ||
+        (diagnosis->probes_per_second > 0 &&
+         (diagnosis->avoid_ppm == 0 || diagnosis->avoid_ppm > 1000000))) {
+        return error_set(error, -EINVAL, "diagnosis: a value is out of its range");
+    }
     return 0;
 }
 
@@ -110,6 +116,7 @@ static void tick(struct engine *engine) {
     learn_gossip(engine);
     prober_tick(&engine->prober, engine->now_ns, &policy, &engine->stats, judge_on_verdict, engine);
     congestion_work(engine);
+    diagnosis_work(engine);
     if (engine->now_ns >= engine->retry_nic_at_ns) {
         engine->retry_nic_at_ns = NEVER_NS;
         for (uint32_t i = 0; i < engine->own_port_count; i++) {
@@ -133,6 +140,16 @@ static void tick(struct engine *engine) {
     pods_work(engine);
 }
 
+static void change_diagnosis(struct engine *engine, const struct diagnosis_policy *policy) {
+    bool was_on = engine->config.diagnosis.probes_per_second > 0;
+    engine->config.diagnosis = *policy;
+    engine->own_verdict_changed = true; // what is avoided
+    if (!was_on && policy->probes_per_second > 0) {
+        diagnosis_watch(engine);
+    }
+    diagnosis_work(engine);
+}
+
 static int change_config(struct engine *engine, const struct engine_config *config,
                          struct error *error) {
     int rc = check_config(config, error);
@@ -146,6 +163,7 @@ static int change_config(struct engine *engine, const struct engine_config *conf
     engine->config.up_hold_max_ns = config->up_hold_max_ns;
     bool ecn_was_on = engine->config.ecn.interval_ns != 0;
     engine->config.ecn = config->ecn;
+    change_diagnosis(engine, &config->diagnosis);
     if (ecn_was_on != (config->ecn.interval_ns != 0)) {
         congestion_follow_plan(engine);
         engine->ways_changed = true;
@@ -189,6 +207,11 @@ static void probe_returned(struct engine *engine, const struct engine_probe_resu
         congestion_probe_returned(engine, probe);
         return;
     }
+    if ((probe->token & DIAGNOSE_TOKEN) != 0) {
+        diagnose_returned(&engine->diagnose, engine->now_ns, probe);
+        loads_count_probe(engine, probe->ce);
+        return;
+    }
     uint64_t returned = engine->stats.probes_returned;
     prober_returned(&engine->prober, engine->now_ns, probe, &policy, &engine->stats,
                     judge_on_verdict, engine);
@@ -211,6 +234,8 @@ static int learn(struct engine *engine, const struct engine_event *event, struct
     case ENGINE_PROBE_FAILED:
         if ((event->probe.token & CONGESTION_TOKEN) != 0) {
             congestion_unsent(&engine->congestion, event->probe.token);
+        } else if ((event->probe.token & DIAGNOSE_TOKEN) != 0) {
+            diagnose_unsent(&engine->diagnose, event->probe.token);
         } else {
             prober_unsent(&engine->prober, event->probe.token);
         }
@@ -289,6 +314,7 @@ int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_even
     memset(engine->nic_dirty, 0, sizeof engine->nic_dirty);
     prober_begin(&engine->prober);
     congestion_begin(&engine->congestion);
+    diagnose_begin(&engine->diagnose);
     engine->stats.steps++;
 
     int rc = learn(engine, event, error);
@@ -308,6 +334,7 @@ int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_even
     }
 
     prober_append(&engine->prober, engine->congestion.out, engine->congestion.out_count);
+    prober_append(&engine->prober, engine->diagnose.out, engine->diagnose.out_count);
     *effects = (struct engine_effects){.probes = engine->prober.out,
                                        .probe_count = engine->prober.out_count,
                                        .notes = engine->notes,
@@ -321,7 +348,7 @@ uint64_t engine_deadline_ns(const struct engine *engine) {
     const uint64_t others[] = {engine->prober.deadline_ns,     engine->retry_nic_at_ns,
                                engine->housekeeping_at_ns,     engine->votes_due_at_ns,
                                engine->congestion.deadline_ns, valve_deadline_ns(engine),
-                               engine->pods_due_at_ns};
+                               engine->pods_due_at_ns,         diagnosis_deadline_ns(engine)};
     for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++) {
         deadline = others[i] < deadline ? others[i] : deadline;
     }

@@ -29,6 +29,8 @@ int engine_adopt_fabric(struct engine *engine, struct fabric *fabric, struct err
     next.monitors = (struct monitors){0};
     next.prober = (struct prober){0};
     next.congestion = (struct congestion){0};
+    next.diagnose = (struct diagnose){0};
+    next.watched = 0;
     next.router = (struct router){0};
     next.jobs = NULL;
     next.job_count = 0;

@@ -24,6 +24,9 @@ int judge_init(struct engine *engine) {
     engine->votes_due_at_ns = NEVER_NS;
     int rc = valve_init(&engine->valve, fabric);
     rc = rc == 0 ? monitors_init(&engine->monitors, fabric) : rc;
+    engine->loops_due_at_ns = NEVER_NS;
+    rc = rc != 0 ? rc
+                 : diagnose_init(&engine->diagnose, fabric, engine->config.seed, engine->now_ns);
     rc = rc != 0 ? rc : congestion_init(&engine->congestion, fabric, engine->config.seed);
     return rc != 0 ? rc : prober_init(&engine->prober, fabric, engine->now_ns);
 }
@@ -31,6 +34,7 @@ int judge_init(struct engine *engine) {
 void judge_fini(struct engine *engine) {
     prober_fini(&engine->prober);
     congestion_fini(&engine->congestion);
+    diagnose_fini(&engine->diagnose);
     monitors_fini(&engine->monitors);
     valve_fini(&engine->valve);
     free(engine->observers);
@@ -96,6 +100,7 @@ static void elect(struct engine *engine) {
     engine->elected_count = monitors_elect(&engine->monitors, live, engine->self, engine->observers,
                                            engine->elected, engine->elected_ports);
     free(live);
+    diagnosis_watch(engine);
 }
 
 static void set_targets(struct engine *engine) {
@@ -122,6 +127,16 @@ static void note_belief(struct engine *engine, link_id link, const struct link_b
                               : "%s is up for all: %u of %u observers say down",
                     name, now->down_votes, now->observer_count);
     }
+    if (before->lossy != now->lossy) {
+        engine_note(engine, now->lossy ? NOTE_WARNING : NOTE_INFO,
+                    now->lossy ? "belief_lossy" : "belief_well", name,
+                    now->lossy ? "%s is lossy for all: %u of %u observers say so%s"
+                               : "%s is not lossy for all: %u of %u observers say lossy%s",
+                    name, now->lossy_votes, now->observer_count,
+                    !now->lossy    ? ""
+                    : now->avoided ? "; flows keep off it"
+                                   : "; it stays in use, there is no other way");
+    }
     const struct order_record *record;
     if (now->drained && !before->drained && order_covers(engine, link, DRAIN_LINK, &record)) {
         engine_note(engine, NOTE_INFO, "drained", name, "%s is drained by an order of %s", name,
@@ -136,7 +151,8 @@ static void note_belief(struct engine *engine, link_id link, const struct link_b
 }
 
 static bool same_belief(const struct link_belief *a, const struct link_belief *b) {
-    return a->down == b->down && a->drained == b->drained && a->capacity_ppm == b->capacity_ppm;
+    return a->down == b->down && a->drained == b->drained && a->lossy == b->lossy &&
+           a->avoided == b->avoided && a->capacity_ppm == b->capacity_ppm;
 }
 
 static void drain(struct engine *engine, link_id link) {
@@ -175,6 +191,9 @@ static bool believe(struct engine *engine) {
                                        .evidence_count = evidence_count,
                                        .sights = engine->sights};
     belief_compute(&input, engine->beliefs);
+    if (engine->plan_version >= PLAN_VERSION_AVOIDS) {
+        (void)belief_avoid(engine->fabric, engine->beliefs); // without memory none is avoided
+    }
     valve_pass(engine, before);
     order_links(engine, DRAIN_CAPACITY, limit);
     for (uint32_t i = 0; i < link_count; i++) {

@@ -113,6 +113,7 @@ static void set_loop(struct locate *locate, uint32_t index, const struct locate_
     *loop = (struct locate_loop){.first = first,
                                  .prober = walk->links[0].i,
                                  .link_count = walk->link_count,
+                                 .on_demand = spec->round == LOCATE_ON_DEMAND,
                                  .hairpin = goes_to_and_fro(walk)};
     for (unsigned i = 0; i < walk->link_count; i++) {
         add_crossed(locate, loop, suspect_of_link(fabric, walk->links[i]));
@@ -225,6 +226,19 @@ void locate_close(struct locate *locate) {
     free(locate);
 }
 
+void locate_inherit(struct locate *locate, const struct locate *before) {
+    for (uint32_t i = 0; i < locate->suspect_count; i++) {
+        struct locate_suspect *suspect = &locate->suspects[i];
+        const struct locate_suspect *old = &before->suspects[i];
+        if (old->fault == LOCATE_WELL || locate->first_loop[i] == locate->first_loop[i + 1]) {
+            continue; // without loops nobody would find it well again
+        }
+        *suspect = *old;
+        locate_block(locate, i, true);
+    }
+    memcpy(locate->delays, before->delays, locate->link_count * sizeof *locate->delays);
+}
+
 // ---- results
 
 static void discard(struct locate *locate, uint32_t prober, uint64_t since_ns) {
@@ -246,13 +260,26 @@ void locate_discard(struct locate *locate, port_id port, uint64_t since_ns) {
     discard(locate, link_of(locate->fabric->ports[port.i].cable, false).i, since_ns);
 }
 
+// A loss that others have prepared for needs no repeats: by the time it is known many more may be
+// under way, and each would ask for its own.
+static bool is_expected(const struct locate *locate, const struct locate_result *result) {
+    const struct locate_loop *loop = &locate->loops[result->loop];
+    const uint32_t *crossed = locate_crossed(locate, result->loop);
+    for (uint32_t i = 0; i < loop->count; i++) {
+        if (!locate_is_switch(locate, crossed[i]) && crossed[i] != loop->prober &&
+            locate->suspects[crossed[i]].live) {
+            return true;
+        }
+    }
+    return locate->repeats_left > 0;
+}
+
 static void count_loss(struct locate *locate, const struct locate_result *result) {
-    bool asked =
-        locate->repeats_left > 0 || (locate->planned && locate->planned_loop == result->loop);
+    bool expected = is_expected(locate, result);
     locate_count_loss(locate, result);
     locate->probes_since_loss = 0;
     locate->planned = false;
-    if (!asked && locate->repeat_loop != result->loop) {
+    if (!expected) {
         locate->repeats_left = LOCATE_REPEATS;
         locate->repeat_loop = result->loop;
     }

@@ -33,8 +33,9 @@
 // loop tells apart are reported together, as unknown.
 //
 // Delay. A loop's delay, less the median of the loops that leave the same leaf over as many links,
-// is put down to each directed link of it. The medians of windows of a link are compared with those
-// of the links around it: six robust deviations and 2 us, three windows in a row, is slow.
+// is put down to each directed link of it. The lower quartiles of windows of a link are compared
+// with those of the links around it: six robust deviations and 2 us, three windows in a row, is
+// slow.
 //
 // How the prober uses it: prober_set_targets gives the four walks of each target (`round` 0 for
 // LOOP_FORWARD and LOOP_REVERSE, LOCATE_ON_DEMAND for LOOP_PING and LOOP_PREFIX) to locate_open;
@@ -93,6 +94,7 @@ struct locate_suspect_name {
 
 struct locate_verdict {
     enum locate_fault fault;
+    enum locate_fault was; // LOCATE_WELL: which fault is over
     struct locate_suspect_name what;
     uint32_t sent, lost;     // over it, since it came under suspicion; a delay: windows
     uint32_t loss_ppm;       // lost / sent
@@ -120,6 +122,21 @@ void locate_discard(struct locate *locate, port_id port, uint64_t since_ns);
 // The next verdict, oldest first; false when there is none. At most 64 wait; locate_explain has
 // the state in any case.
 bool locate_take(struct locate *locate, struct locate_verdict *verdict);
+// Another host lost `lost` more of `sent` more probes over the link, and suspects it: a reason to
+// probe it here too, and evidence. But half of what a verdict takes must be seen here, and no other
+// host alone makes the difference between two suspects.
+void locate_hint(struct locate *locate, link_id link, uint32_t peer, uint32_t sent, uint32_t lost);
+// Directed links between switches that are under suspicion here, those that lost most first.
+struct locate_suspicion {
+    link_id link;
+    uint32_t sent, lost; // since it came under suspicion
+};
+uint32_t locate_suspicions(const struct locate *locate, struct locate_suspicion *out, uint32_t max);
+// Takes over what `before`, of the same fabric, knows of faults and delays; suspicions begin anew.
+void locate_inherit(struct locate *locate, const struct locate *before);
+// Whether a suspect is under a verdict of loss or of delay.
+bool locate_is_faulty(const struct locate *locate, const struct locate_suspect_name *what,
+                      bool slow);
 // What is known of a directed link now, or of the NIC of a host's link.
 void locate_explain(const struct locate *locate, link_id link, struct locate_verdict *verdict);
 

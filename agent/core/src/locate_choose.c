@@ -89,9 +89,11 @@ static void form_hypotheses(struct locate *locate, struct hypotheses *hypotheses
 static double information(const struct locate *locate, const struct hypotheses *hypotheses,
                           uint32_t loop) {
     const uint32_t *crossed = locate_crossed(locate, loop);
-    double mass = 0, loss = 0, conditional = 0;
+    double mass = 0, loss = 0, conditional = 0, company = 0;
     for (uint32_t i = 0; i < locate->loops[loop].count; i++) {
-        uint32_t mark = locate->suspects[crossed[i]].mark;
+        const struct locate_suspect *suspect = &locate->suspects[crossed[i]];
+        uint32_t mark = suspect->mark;
+        company += locate_is_switch(locate, crossed[i]) ? 0 : suspect->score[0];
         if (mark > 0) {
             const struct hypothesis *hypothesis = &hypotheses->each[mark - 1];
             mass += hypothesis->weight;
@@ -101,8 +103,9 @@ static double information(const struct locate *locate, const struct hypotheses *
     }
     loss += (1 - mass) * hypotheses->none_loss;
     conditional += (1 - mass) * hypotheses->none_entropy;
-    // When all is said, probes over the strongest still tell "down" from "lossy".
-    return entropy(loss) - conditional + 1e-9 * loss;
+    // When all is said, probes over the strongest still tell "down" from "lossy", and a switch from
+    // its cables: those that cross little else under suspicion come first.
+    return entropy(loss) - conditional + 1e-9 * loss - 1e-13 * company;
 }
 
 // The best of the loops over one suspect, from a random one on where there are many.

@@ -25,6 +25,13 @@ static int32_t median_of(int32_t *values, uint32_t count) {
     return values[count / 2];
 }
 
+// A slow link delays all that crosses it; a link that is not may share half of its loops with one
+// that is.
+static int32_t quartile_of(int32_t samples[LOCATE_WINDOW]) {
+    qsort(samples, LOCATE_WINDOW, sizeof *samples, compare);
+    return samples[LOCATE_WINDOW / 4];
+}
+
 static int32_t class_excess(struct locate_class *class, uint64_t delay_ns) {
     int32_t delay = delay_ns > INT32_MAX ? INT32_MAX : (int32_t)delay_ns;
     class->samples[class->count++ % LOCATE_CLASS_WINDOW] = delay;
@@ -49,7 +56,7 @@ static uint32_t medians_around(const struct locate *locate, uint32_t link, int32
             for (unsigned direction = 0; direction < 2; direction++) {
                 uint32_t peer = direction == 0 ? out.i : link_opposite(out).i;
                 if (peer != link && locate->delays[peer].full) {
-                    medians[count++] = locate->delays[peer].median;
+                    medians[count++] = locate->delays[peer].usual;
                 }
             }
         }
@@ -69,7 +76,7 @@ static bool is_slow(const struct locate *locate, uint32_t link) {
     }
     int64_t deviation = (int64_t)median_of(medians, count) * NORMAL_DEVIATION_PERMILLE / 1000;
     deviation = deviation > DEVIATION_MIN_NS ? deviation : DEVIATION_MIN_NS;
-    int64_t excess = (int64_t)locate->delays[link].median - usual;
+    int64_t excess = (int64_t)locate->delays[link].usual - usual;
     return excess > SLOW_NS && excess > SLOW_DEVIATIONS * deviation;
 }
 
@@ -78,7 +85,7 @@ static bool is_shared(const struct locate *locate, uint32_t link, uint32_t other
     uint32_t count = 0, shared = 0;
     for (uint32_t i = locate->first_loop[link]; i < locate->first_loop[link + 1]; i++) {
         uint32_t loop = locate->loops_of[i];
-        if (!locate->loops[loop].hairpin) {
+        if (!locate->loops[loop].hairpin && !locate->loops[loop].on_demand) {
             count++;
             shared += locate_crosses(locate, loop, other);
         }
@@ -107,9 +114,10 @@ static void tell_slow(struct locate *locate, uint32_t link, bool slow) {
     delay->slow = slow;
     struct locate_verdict verdict = {
         .fault = slow ? LOCATE_SLOW : LOCATE_WELL,
+        .was = slow ? LOCATE_WELL : LOCATE_SLOW,
         .what = locate_name(locate, link),
         .sent = LOCATE_SLOW_WINDOWS,
-        .excess_ns = delay->median > 0 ? (uint64_t)delay->median : 0,
+        .excess_ns = delay->usual > 0 ? (uint64_t)delay->usual : 0,
         .confidence_ppm = CONFIDENT_PPM,
     };
     if (slow) {
@@ -120,7 +128,7 @@ static void tell_slow(struct locate *locate, uint32_t link, bool slow) {
 
 static void close_window(struct locate *locate, uint32_t link) {
     struct locate_delay *delay = &locate->delays[link];
-    delay->median = median_of(delay->samples, LOCATE_WINDOW);
+    delay->usual = quartile_of(delay->samples);
     delay->count = 0;
     delay->full = true;
     bool slow = is_slow(locate, link);

@@ -27,7 +27,7 @@ double locate_strength(const struct locate_suspect *suspect, bool is_switch, uin
     return suspect->score[best];
 }
 
-static void begin_suspicion(struct locate *locate, uint32_t index) {
+void locate_begin_suspicion(struct locate *locate, uint32_t index) {
     struct locate_suspect *suspect = &locate->suspects[index];
     if (suspect->live) {
         return;
@@ -39,9 +39,11 @@ static void begin_suspicion(struct locate *locate, uint32_t index) {
     suspect->lost_before = suspect->lost;
     suspect->since = locate->loss_count;
     suspect->spread = false;
+    suspect->primed = 0;
 }
 
 static void end_suspicion(struct locate *locate, uint32_t index) {
+    locate_forget_hints_of(locate, index);
     struct locate_suspect *suspect = &locate->suspects[index];
     uint32_t last = locate->live[--locate->live_count];
     locate->live[suspect->live_slot] = last;
@@ -58,8 +60,7 @@ void locate_drop(struct locate *locate, uint32_t index) {
     }
 }
 
-// Adds to all scores; those that fall below zero stay there, and a suspect without any is cleared.
-static void add(struct locate *locate, uint32_t index, const double *amounts, double sign) {
+void locate_add(struct locate *locate, uint32_t index, const double *amounts, double sign) {
     struct locate_suspect *suspect = &locate->suspects[index];
     bool any = false;
     for (uint32_t i = 0; i < LOCATE_RATES; i++) {
@@ -79,7 +80,7 @@ void locate_count_answer(struct locate *locate, uint32_t loop) {
         suspect->sent++;
         suspect->run = 0;
         if (suspect->live) {
-            add(locate, crossed[i], locate->cost, -1);
+            locate_add(locate, crossed[i], locate->cost, -1);
         }
     }
 }
@@ -97,7 +98,8 @@ static uint32_t most_likely(struct locate *locate, const uint64_t *numbers, cons
             for (uint32_t k = 0; k < locate->loops[loop].count; k++) {
                 struct locate_suspect *suspect = &locate->suspects[crossed[k]];
                 double value = suspect->tally * locate_strength(suspect, false, NULL);
-                if (pass == 1 && value > most && !locate_is_switch(locate, crossed[k])) {
+                if (pass == 1 && value > most && !suspect->refuted &&
+                    !locate_is_switch(locate, crossed[k])) {
                     most = value;
                     best = crossed[k];
                 }
@@ -175,16 +177,39 @@ static uint32_t unexplained(const struct locate *locate, const uint64_t *numbers
     return i;
 }
 
-bool locate_pair_explains(const struct locate *locate, uint32_t index) {
-    uint64_t numbers[SPREAD_LOSSES];
-    uint32_t count = losses_over(locate, index, numbers);
-    if (count == 0) {
-        return true;
+static double best_score(const struct locate_suspect *suspect) {
+    double best = 0;
+    for (uint32_t i = 0; i < LOCATE_RATES; i++) {
+        best = suspect->score[i] > best ? suspect->score[i] : best;
     }
+    return best;
+}
+
+// All losses that one host sees cross its own NIC. That explains nothing once the NIC answered so
+// often that the suspect in question is far ahead of it.
+static void mark_refuted(struct locate *locate, uint32_t index, const uint64_t *numbers,
+                         uint32_t count) {
+    double bar = best_score(&locate->suspects[index]) - LOCATE_MARGIN;
+    for (uint32_t i = 0; i < locate->live_count; i++) {
+        uint32_t other = locate->live[i];
+        struct locate_suspect *suspect = &locate->suspects[other];
+        suspect->refuted = other != index && best_score(suspect) < bar &&
+                           unexplained(locate, numbers, count, other, other) == count;
+    }
+}
+
+static void wipe_refuted(struct locate *locate) {
+    for (uint32_t i = 0; i < locate->live_count; i++) {
+        locate->suspects[locate->live[i]].refuted = false;
+    }
+}
+
+static bool pair_explains(const struct locate *locate, uint32_t index, const uint64_t *numbers,
+                          uint32_t count) {
     uint32_t first_loop = locate->losses[numbers[0] % LOCATE_LOSSES].loop;
     for (uint32_t i = 0; i < locate->loops[first_loop].count; i++) {
         uint32_t one = locate_crossed(locate, first_loop)[i];
-        if (one == index || locate_is_switch(locate, one)) {
+        if (one == index || locate_is_switch(locate, one) || locate->suspects[one].refuted) {
             continue;
         }
         uint32_t next = unexplained(locate, numbers, count, one, one);
@@ -195,6 +220,7 @@ bool locate_pair_explains(const struct locate *locate, uint32_t index) {
         for (uint32_t k = 0; k < locate->loops[loop].count; k++) {
             uint32_t other = locate_crossed(locate, loop)[k];
             if (other != index && !locate_is_switch(locate, other) &&
+                !locate->suspects[other].refuted &&
                 unexplained(locate, numbers, count, one, other) == count) {
                 return true;
             }
@@ -203,13 +229,31 @@ bool locate_pair_explains(const struct locate *locate, uint32_t index) {
     return false;
 }
 
+bool locate_pair_explains(struct locate *locate, uint32_t index) {
+    uint64_t numbers[SPREAD_LOSSES];
+    uint32_t count = losses_over(locate, index, numbers);
+    if (count == 0) {
+        return true;
+    }
+    mark_refuted(locate, index, numbers, count);
+    bool explains = pair_explains(locate, index, numbers, count);
+    wipe_refuted(locate);
+    return explains;
+}
+
 // Whether it takes many suspects to explain the switch's losses, and the switch explains them all.
 static bool is_spread(struct locate *locate, uint32_t index) {
     uint64_t numbers[SPREAD_LOSSES];
     uint32_t count = losses_over(locate, index, numbers);
     uint32_t enough = spread_needed(locate, index);
-    return count >= enough && (enough < SPREAD_MIN || !locate_pair_explains(locate, index)) &&
-           explanations(locate, numbers, count, enough) >= enough;
+    if (count < enough) {
+        return false;
+    }
+    mark_refuted(locate, index, numbers, count);
+    bool spread = (enough < SPREAD_MIN || !pair_explains(locate, index, numbers, count)) &&
+                  explanations(locate, numbers, count, enough) >= enough;
+    wipe_refuted(locate);
+    return spread;
 }
 
 void locate_count_loss(struct locate *locate, const struct locate_result *result) {
@@ -217,11 +261,11 @@ void locate_count_loss(struct locate *locate, const struct locate_result *result
     const uint32_t *crossed = locate_crossed(locate, result->loop);
     for (uint32_t i = 0; i < loop->count; i++) {
         struct locate_suspect *suspect = &locate->suspects[crossed[i]];
-        begin_suspicion(locate, crossed[i]);
+        locate_begin_suspicion(locate, crossed[i]);
         suspect->sent++;
         suspect->lost++;
         suspect->run++;
-        add(locate, crossed[i], locate->gain[loop->link_count], 1);
+        locate_add(locate, crossed[i], locate->gain[loop->link_count], 1);
     }
     locate->losses[locate->loss_count++ % LOCATE_LOSSES] =
         (struct locate_loss){result->loop, result->sent_at_ns, true};
@@ -243,7 +287,7 @@ void locate_take_back(struct locate *locate, uint64_t number, uint32_t except) {
             continue;
         }
         if (suspect->live && suspect->since <= number) {
-            add(locate, crossed[i], locate->gain[loop->link_count], -1);
+            locate_add(locate, crossed[i], locate->gain[loop->link_count], -1);
         }
         suspect->sent--;
         suspect->lost--;

@@ -7,6 +7,7 @@
 // What a search over all suspects and rates may find by chance, in nats: against confidence.
 #define SEARCHED 9.0
 #define CONFIDENCE_MAX_PPM 999999
+#define DECIDE_RUN 3 // losses in a row that may be the beginning of a dead link
 
 void locate_tell(struct locate *locate, const struct locate_verdict *verdict) {
     if (locate->verdict_count == LOCATE_VERDICTS) { // the oldest gives way
@@ -89,14 +90,19 @@ static bool inseparable(const struct locate *locate, uint32_t a, uint32_t b, boo
 
 // How far a suspect is ahead of all others in nats, but for those that no loop tells from it
 // (*tied: whether there are any).
+static double strength_of(const struct locate *locate, uint32_t index) {
+    return locate_name(locate, index).place == LOCATE_LINK
+               ? locate_pooled_strength(locate, index) // of others there are no hints
+               : locate_strength(&locate->suspects[index], locate_is_switch(locate, index), NULL);
+}
+
 static double lead_of(const struct locate *locate, uint32_t index, bool *tied) {
-    bool is_switch = locate_is_switch(locate, index);
-    double strength = locate_strength(&locate->suspects[index], is_switch, NULL);
-    double lead = strength;
+    double strength = strength_of(locate, index), lead = strength;
     for (uint32_t i = 0; i < locate->live_count; i++) {
         uint32_t other = locate->live[i];
-        double gap = strength - locate_strength(&locate->suspects[other],
-                                                locate_is_switch(locate, other), NULL);
+        double gap = strength - strength_of(locate, other);
+        double favour = locate_largest_favour(locate, index, other) - LOCATE_TRUST;
+        gap -= favour > 0 ? favour : 0;
         if (other == index || gap >= lead) {
             continue;
         }
@@ -148,7 +154,7 @@ static struct locate_verdict describe(const struct locate *locate, uint32_t inde
     return verdict;
 }
 
-static void block_loops(struct locate *locate, uint32_t index, bool block) {
+void locate_block(struct locate *locate, uint32_t index, bool block) {
     for (uint32_t i = locate->first_loop[index]; i < locate->first_loop[index + 1]; i++) {
         struct locate_loop *loop = &locate->loops[locate->loops_of[i]];
         loop->blocked = block ? loop->blocked + 1 : loop->blocked - 1;
@@ -189,20 +195,29 @@ static void name_fault(struct locate *locate, uint32_t index, enum locate_fault 
     suspect->lead = lead < strength - SEARCHED ? lead : strength - SEARCHED;
     struct locate_verdict verdict = describe(locate, index);
     explain_away(locate, index);
-    block_loops(locate, index, true);
+    locate->hint_count = 0; // they may have spoken of this fault
+    locate_block(locate, index, true);
     locate->planned = false;
     locate->repeats_left = 0;
     locate_tell(locate, &verdict);
 }
 
+// Enough evidence, and it is clear by now whether all is lost.
+static bool is_ripe(const struct locate *locate, uint32_t index, uint32_t *rate) {
+    const struct locate_suspect *suspect = &locate->suspects[index];
+    bool is_switch = locate_is_switch(locate, index);
+    double strength = locate_strength(suspect, is_switch, rate);
+    *rate = suspect->primed > 0 ? locate_own_rate(suspect) : *rate;
+    bool undecided = (*rate == 0 || suspect->run >= DECIDE_RUN) && suspect->run < LOCATE_DOWN_RUN;
+    return strength >= LOCATE_OWN && strength_of(locate, index) >= LOCATE_ACCEPT && !undecided &&
+           (!is_switch || suspect->spread);
+}
+
 // Whether the suspect is guilty by now; then says so.
 static bool judge_one(struct locate *locate, uint32_t index) {
     struct locate_suspect *suspect = &locate->suspects[index];
-    bool is_switch = locate_is_switch(locate, index);
     uint32_t rate;
-    double strength = locate_strength(suspect, is_switch, &rate);
-    if (strength < LOCATE_ACCEPT || (is_switch && !suspect->spread) ||
-        (rate == 0 && suspect->run < LOCATE_DOWN_RUN)) {
+    if (!is_ripe(locate, index, &rate)) {
         return false;
     }
     bool tied = false;
@@ -210,8 +225,11 @@ static bool judge_one(struct locate *locate, uint32_t index) {
     // A NIC has a loop of its own: it waits until no two links explain what it lost.
     bool doubtful =
         locate_name(locate, index).place == LOCATE_HOST && locate_pair_explains(locate, index);
-    if ((doubtful || lead < LOCATE_MARGIN || score_alone(locate, index) < LOCATE_MARGIN) &&
-        strength < LOCATE_GIVE_UP) {
+    double needed = suspect->primed > 0 ? LOCATE_OWN : LOCATE_MARGIN;
+    bool may_give_up =
+        lead >= 0 && // who is ahead of it comes first
+        locate_strength(suspect, locate_is_switch(locate, index), NULL) >= LOCATE_GIVE_UP;
+    if ((doubtful || lead < LOCATE_MARGIN || score_alone(locate, index) < needed) && !may_give_up) {
         return false;
     }
     suspect->tied = tied || lead < LOCATE_MARGIN;
@@ -228,10 +246,12 @@ void locate_judge(struct locate *locate) {
 
 static void judge_well(struct locate *locate, uint32_t index) {
     struct locate_suspect *suspect = &locate->suspects[index];
+    enum locate_fault was = suspect->fault;
     suspect->fault = LOCATE_WELL;
     struct locate_verdict verdict = describe(locate, index);
+    verdict.was = was;
     suspect->tied = false;
-    block_loops(locate, index, false);
+    locate_block(locate, index, false);
     locate_tell(locate, &verdict);
 }
 
@@ -281,6 +301,14 @@ void locate_explain(const struct locate *locate, link_id link, struct locate_ver
     *verdict = describe(locate, index);
     if (verdict->fault == LOCATE_WELL && delay->slow) {
         verdict->fault = LOCATE_SLOW;
-        verdict->excess_ns = delay->median > 0 ? (uint64_t)delay->median : 0;
+        verdict->excess_ns = delay->usual > 0 ? (uint64_t)delay->usual : 0;
     }
+}
+
+bool locate_is_faulty(const struct locate *locate, const struct locate_suspect_name *what,
+                      bool slow) {
+    bool is_switch = what->link.i == ID_NONE;
+    uint32_t index = is_switch ? locate->link_count + what->node.i : what->link.i;
+    return slow ? !is_switch && locate->delays[index].slow
+                : locate->suspects[index].fault != LOCATE_WELL;
 }

@@ -22,14 +22,26 @@ void route_fini(struct router *router) {
     *router = (struct router){0};
 }
 
+// What own flows choose by: links that are down by the shared beliefs or the own verdicts, and
+// those besides that the own localization found lossy. The latter are kept off while there is
+// another way.
+struct views {
+    const struct link_belief *hard, *full;
+};
+
+static bool is_bad(const struct engine *engine, uint32_t link, bool with_lossy) {
+    enum probe_state own = engine->prober.links[link].state;
+    bool dead, avoids = diagnosis_avoids(engine, (link_id){link}, &dead);
+    return own == PROBE_DOWN || own == PROBE_HELD || dead || (with_lossy && avoids);
+}
+
 // Shared beliefs with the own bad verdicts on top; NULL when there are none (use the beliefs as
 // they are).
-static struct link_belief *own_view(const struct engine *engine) {
+static struct link_belief *own_view(const struct engine *engine, bool with_lossy) {
     uint32_t count = fabric_link_count(engine->fabric);
     struct link_belief *view = NULL;
     for (uint32_t i = 0; i < count; i++) {
-        enum probe_state own = engine->prober.links[i].state;
-        if (own != PROBE_DOWN && own != PROBE_HELD) {
+        if (!is_bad(engine, i, with_lossy)) {
             continue;
         }
         if (view == NULL) {
@@ -75,22 +87,34 @@ static bool leaves_hot_link(struct engine *engine, const struct link_belief *vie
     return true;
 }
 
-static void choose_path(struct engine *engine, const struct link_belief *view,
-                        const struct plan_flow *flow, const struct plan_part *planned,
-                        struct steer_part *part) {
-    part->choice = PART_PRIMARY;
-    part->path = planned->path;
-    part->hot = false;
-    part->cause = first_dead_link(engine, view, &planned->path);
-    if (part->cause.i == ID_NONE) {
-        (void)leaves_hot_link(engine, view, flow, part);
-        return;
-    }
+static struct path find_backup(const struct engine *engine, const struct link_belief *view,
+                               const struct plan_flow *flow, const struct plan_part *planned) {
     struct path backup = planned->backup;
     if (backup.link_count == 0 || first_dead_link(engine, view, &backup).i != ID_NONE) {
         backup_find(engine->fabric, view, flow->src, flow->dst, &planned->path,
                     hash_pair(flow->src.i, flow->dst.i), &backup);
     }
+    return backup;
+}
+
+static void choose_path(struct engine *engine, const struct views *views,
+                        const struct plan_flow *flow, const struct plan_part *planned,
+                        struct steer_part *part) {
+    part->choice = PART_PRIMARY;
+    part->path = planned->path;
+    part->hot = false;
+    part->cause = first_dead_link(engine, views->full, &planned->path);
+    if (part->cause.i == ID_NONE) {
+        (void)leaves_hot_link(engine, views->full, flow, part);
+        return;
+    }
+    link_id dead = first_dead_link(engine, views->hard, &planned->path);
+    part->lossy = dead.i == ID_NONE;
+    struct path backup = find_backup(engine, views->full, flow, planned);
+    if (backup.link_count == 0 && !part->lossy) { // rather over a lossy link than over a dead one
+        backup = find_backup(engine, views->hard, flow, planned);
+    }
+    part->cause = part->lossy ? part->cause : dead;
     if (backup.link_count > 0) { // else nothing is better than the planned path
         part->choice = PART_BACKUP;
         part->path = backup;
@@ -149,6 +173,7 @@ static void note_move(struct engine *engine, const struct plan_flow *flow, uint3
     bool to_backup = now->choice == PART_BACKUP;
     engine->stats.moves_by_ecn += by_ecn;
     engine->stats.moves_to_backup += to_backup && !by_ecn;
+    engine->stats.moves_by_loss += to_backup && !by_ecn && now->lossy;
     engine->stats.moves_by_plan += !to_backup && !by_ecn;
     engine_note(engine, NOTE_INFO, "flow_moved", subject, "part %u of %u: from %s to %s", part + 1,
                 flow->part_count, old_way, new_way);
@@ -159,15 +184,16 @@ static void note_move(struct engine *engine, const struct plan_flow *flow, uint3
 
 static void choose_paths(struct engine *engine) {
     struct router *router = &engine->router;
-    struct link_belief *overlay = own_view(engine);
-    const struct link_belief *view = overlay != NULL ? overlay : engine->beliefs;
+    struct link_belief *hard = own_view(engine, false), *full = own_view(engine, true);
+    const struct views views = {hard != NULL ? hard : engine->beliefs,
+                                full != NULL ? full : engine->beliefs};
     for (uint32_t i = 0; i < router->plan.flow_count; i++) {
         const struct plan_flow *flow = &router->plan.flows[i];
         bool plain = plain_reason(engine, &router->plan, flow) != NULL;
         for (uint32_t p = 0; p < flow->part_count; p++) {
             struct steer_part *part = &router->parts[flow->first_part + p];
             const struct steer_part before = *part;
-            choose_path(engine, view, flow, &router->plan.parts[flow->first_part + p], part);
+            choose_path(engine, &views, flow, &router->plan.parts[flow->first_part + p], part);
             part->choice = plain ? PART_PLAIN : part->choice;
             bool was_steered = before.path.link_count > 0 && before.choice != PART_PLAIN;
             if (!plain && was_steered && !path_equal(&before.path, &part->path)) {
@@ -175,7 +201,8 @@ static void choose_paths(struct engine *engine) {
             }
         }
     }
-    free(overlay);
+    free(hard);
+    free(full);
 }
 
 void route_program(struct engine *engine) {

@@ -16,6 +16,7 @@
 
 #include "agent_core/engine.h"
 #include "congestion.h"
+#include "diagnose.h"
 #include "history.h"
 #include "monitors.h"
 #include "prober.h"
@@ -74,12 +75,16 @@ struct host_view {
 struct vote_account {
     uint64_t hold_ns, down_until_ns;
     uint64_t up_at_ns; // when it was last taken back
-    bool withdrawn;    // there is no report any more
+};
+
+struct vote_accounts {
+    struct vote_account down, lossy;
+    bool withdrawn; // there is no report any more
 };
 
 struct link_view {
-    struct link_evidence *reports; // sorted by observer
-    struct vote_account *accounts; // of the reports in the same places
+    struct link_evidence *reports;  // sorted by observer
+    struct vote_accounts *accounts; // of the reports in the same places
     uint8_t count, capacity;
 };
 
@@ -149,7 +154,8 @@ struct steer_part {
     enum part_choice choice;
     struct path path; // in use
     link_id cause;
-    bool hot;          // PART_BACKUP: the cause is hot, not down
+    bool lossy; // PART_BACKUP: the cause is not down, it loses packets by the own localization
+    bool hot;   // PART_BACKUP: the cause is hot, not down
     uint8_t hot_links; // of the planned path, as bits: no probe tells these apart
     uint32_t hot_ppm;  // of the probes over it that were marked
     uint64_t packets, bytes;
@@ -200,6 +206,9 @@ struct router {
 struct told_link {
     bool published;
     enum link_verdict verdict;
+    enum link_fault fault;
+    bool avoid;
+    uint32_t missed;
 };
 
 // Ports whose settings are not those of most, as last told.
@@ -281,7 +290,10 @@ struct engine {
     struct observer_sight *sights;     // by host
     struct prober prober;
     struct congestion congestion;
-    cable_id *elected; // cables to probe, and from which own port
+    struct diagnose diagnose;
+    uint64_t watched;         // hash of the election that its loops are for
+    uint64_t loops_due_at_ns; // when it gets others; NEVER_NS: not
+    cable_id *elected;        // cables to probe, and from which own port
     uint32_t *elected_ports;
     uint32_t elected_count;
 
@@ -302,6 +314,7 @@ struct engine {
     // What a stage left for the next to redo.
     bool hosts_changed, evidence_changed, orders_changed, jobs_changed; // -> judge
     bool own_verdict_changed, beliefs_changed;                          // -> route, tell
+    bool suspicions_changed;                                            // -> tell
     bool ways_changed;  // left hot links or returned -> route
     bool plans_stale;   // what plans depend on besides beliefs has changed -> route
     bool rates_changed; // what links can carry has -> route
@@ -432,6 +445,18 @@ void congestion_work(struct engine *engine); // in time: probes, moves
 // NULL: the part has none.
 const struct congestion_way *way_of_part(const struct engine *engine, const struct plan_flow *flow,
                                          const struct steer_part *part, uint32_t *index);
+
+// diagnosis.c
+void diagnosis_watch(struct engine *engine); // after an election
+void diagnosis_work(struct engine *engine);  // in time: probes, verdicts
+// What a peer (not this host) reports of a link, and reported before (NULL: nothing).
+void diagnosis_hear(struct engine *engine, link_id link, node_id peer,
+                    const struct link_report *before, const struct link_report *now);
+// The own verdict on a link, for its report.
+void diagnosis_describe(const struct engine *engine, link_id link, struct link_report *report);
+// Whether own flows keep off a link by the own localization, and whether it loses everything.
+bool diagnosis_avoids(const struct engine *engine, link_id link, bool *dead);
+uint64_t diagnosis_deadline_ns(const struct engine *engine);
 
 // tell.c
 void tell(struct engine *engine);

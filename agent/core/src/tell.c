@@ -34,40 +34,66 @@ static void tell_member(struct engine *engine) {
     self->has_facts = true;
 }
 
-static void tell_link(struct engine *engine, link_id link) {
-    const struct probed_link *probed = &engine->prober.links[link.i];
+static void withdraw(struct engine *engine, link_id link) {
     struct told_link *told = &engine->told[link.i];
     char name[LINK_NAME_SIZE];
-    bool judged =
-        probed->state == PROBE_GOOD || probed->state == PROBE_DOWN || probed->state == PROBE_HELD;
-    if (!probed->monitored) {
-        if (told->published) {
-            fabric_format_link(engine->fabric, link, name);
-            gossip_delete(engine->gossip, engine->now_ns, GOSSIP_TABLE_LINK, name);
-            learn_own_report(engine, link, NULL);
-            told->published = false;
-        }
-        return;
+    if (told->published) {
+        fabric_format_link(engine->fabric, link, name);
+        gossip_delete(engine->gossip, engine->now_ns, GOSSIP_TABLE_LINK, name);
+        learn_own_report(engine, link, NULL);
+        *told = (struct told_link){0};
     }
-    // A link under suspicion keeps its last published verdict.
-    enum link_verdict verdict = probed->state == PROBE_GOOD ? LINK_UP : LINK_DOWN;
-    if (!judged || (told->published && told->verdict == verdict)) {
-        return;
-    }
-    struct link_report report = {.verdict = verdict,
+}
+
+static struct link_report make_report(const struct engine *engine, link_id link) {
+    const struct probed_link *probed = &engine->prober.links[link.i];
+    bool down = probed->state == PROBE_DOWN || probed->state == PROBE_HELD;
+    struct link_report report = {.verdict = probed->monitored && down ? LINK_DOWN : LINK_UP,
                                  .capacity_ppm = CAPACITY_FULL_PPM,
                                  .loss_ppm = probed->sent == 0 ? 0
                                                                : (uint32_t)(probed->lost * 1000000 /
                                                                             probed->sent),
                                  .delay_ns = probed->rtt_ns,
                                  .probe_count = probed->sent};
+    diagnosis_describe(engine, link, &report);
+    return report;
+}
+
+static bool is_told(const struct told_link *told, const struct link_report *report) {
+    return told->published && told->verdict == report->verdict && told->fault == report->fault &&
+           told->avoid == report->avoid && told->missed == report->missed;
+}
+
+// Of links that are not watched here only what localization found or suspects is told.
+static void tell_link(struct engine *engine, link_id link) {
+    const struct probed_link *probed = &engine->prober.links[link.i];
+    struct told_link *told = &engine->told[link.i];
+    bool judged =
+        probed->state == PROBE_GOOD || probed->state == PROBE_DOWN || probed->state == PROBE_HELD;
+    if (!probed->monitored && !told->published && engine->diagnose.finding_count == 0 &&
+        engine->diagnose.suspicion_count == 0) {
+        return;
+    }
+    struct link_report report = make_report(engine, link);
+    if (!probed->monitored && report.fault == LINK_FAULT_NONE) {
+        withdraw(engine, link);
+        return;
+    }
+    // A link under suspicion by the prober keeps its last published verdict.
+    if (probed->monitored && !judged) {
+        report.verdict = told->verdict;
+    }
+    if (is_told(told, &report) || (probed->monitored && !judged && !told->published)) {
+        return;
+    }
     uint8_t bytes[128];
     ssize_t size = link_report_encode(&report, bytes, sizeof bytes);
     assert(size > 0);
+    char name[LINK_NAME_SIZE];
     fabric_format_link(engine->fabric, link, name);
     if (gossip_put(engine->gossip, engine->now_ns, GOSSIP_TABLE_LINK, name, bytes, (size_t)size) ==
         0) {
-        *told = (struct told_link){true, verdict};
+        *told = (struct told_link){true, report.verdict, report.fault, report.avoid, report.missed};
         learn_own_report(engine, link, &report);
     }
 }
@@ -78,7 +104,8 @@ void tell(struct engine *engine) {
         engine->facts_changed = false;
         tell_member(engine);
     }
-    if (engine->own_verdict_changed) {
+    if (engine->own_verdict_changed || engine->suspicions_changed) {
+        engine->suspicions_changed = false;
         for (uint32_t i = 0; i < fabric_link_count(engine->fabric); i++) {
             tell_link(engine, (link_id){i});
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The safety valve: when too much would go down at once, it is probably the observers.
+// The safety valve: when too much would go down at once, it is probably the observers. A link that
+// would be avoided as lossy counts as one that would go down.
 //
 // Counted are the links that the shared view took down within the last second together with those
 // that it would take down now, without those of the one switch that has most of them: a switch may
@@ -46,6 +47,10 @@ static unsigned tier_of(const struct fabric *fabric, link_id link) {
 
 // ---- the burst
 
+static bool is_out(const struct link_belief *belief) {
+    return belief->down || belief->avoided;
+}
+
 // Links that would be down by the evidence and were up a second ago; while the valve is shut: a
 // second before it shut.
 static bool is_in_burst(const struct engine *engine, const struct link_belief *before,
@@ -53,8 +58,8 @@ static bool is_in_burst(const struct engine *engine, const struct link_belief *b
     const struct valve *valve = &engine->valve;
     uint64_t until_ns = valve->shut ? valve->shut_at_ns : engine->now_ns;
     uint64_t at_ns = valve->down_at_ns[link];
-    return engine->beliefs[link].down &&
-           (!before[link].down || (at_ns != 0 && at_ns + BURST_NS > until_ns));
+    return is_out(&engine->beliefs[link]) &&
+           (!is_out(&before[link]) || (at_ns != 0 && at_ns + BURST_NS > until_ns));
 }
 
 // The switch with most links of the burst.
@@ -118,11 +123,12 @@ static void pass_links(struct engine *engine, const struct link_belief *before, 
     struct valve *valve = &engine->valve;
     for (uint32_t i = 0; i < fabric_link_count(engine->fabric); i++) {
         struct link_belief *belief = &engine->beliefs[i];
-        valve->held[i] = hold && belief->down && !before[i].down;
+        valve->held[i] = hold && is_out(belief) && !is_out(&before[i]);
         belief->down = belief->down && !valve->held[i];
-        if (!belief->down) {
+        belief->avoided = belief->avoided && !valve->held[i];
+        if (!is_out(belief)) {
             valve->down_at_ns[i] = 0;
-        } else if (!before[i].down) {
+        } else if (!is_out(&before[i])) {
             valve->down_at_ns[i] = counts ? engine->now_ns : 0;
         }
     }
@@ -131,7 +137,7 @@ static void pass_links(struct engine *engine, const struct link_belief *before, 
 static uint32_t count_pending(const struct engine *engine, const struct link_belief *before) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < fabric_link_count(engine->fabric); i++) {
-        count += engine->beliefs[i].down && !before[i].down;
+        count += is_out(&engine->beliefs[i]) && !is_out(&before[i]);
     }
     return count;
 }

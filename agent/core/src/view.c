@@ -44,6 +44,18 @@ void engine_link_at(const struct engine *engine, link_id link, struct engine_lin
                                 .changed_at_ns = probed->changed_at_ns,
                                 .held_until_ns = probed->held_until_ns,
                                 .held_by_valve = engine->valve.held[link.i]};
+    struct link_report found = {0};
+    const struct diagnose_finding *finding = diagnose_find(&engine->diagnose, link, engine->now_ns);
+    diagnosis_describe(engine, link, &found);
+    out->fault = found.fault;
+    out->fault_ppm = found.fault_ppm;
+    out->excess_ns = found.excess_ns;
+    out->tested = found.tested;
+    out->missed = found.missed;
+    if (finding != NULL) {
+        out->fault_place = (enum link_fault_place)finding->verdict.what.place;
+        out->fault_confidence_ppm = finding->verdict.confidence_ppm;
+    }
     out->ecn_known = congestion_link_ppm(&engine->congestion, link, engine->now_ns, &out->ecn_ppm);
 }
 
@@ -140,6 +152,8 @@ void engine_part_at(const struct engine *engine, uint32_t flow, uint32_t part,
                                 .packets = steered->packets,
                                 .bytes = steered->bytes,
                                 .cause = steered->cause,
+                                .lossy = steered->choice == PART_BACKUP && !steered->hot &&
+                                         steered->lossy,
                                 .hot = steered->hot,
                                 .hot_links = steered->hot_links,
                                 .hot_ppm = steered->hot_ppm};
@@ -207,6 +221,9 @@ void engine_order_at(const struct engine *engine, uint32_t index, struct engine_
 
 void engine_stats(const struct engine *engine, struct engine_stats *out) {
     *out = engine->stats;
+    out->diagnosis_sent = engine->diagnose.sent;
+    out->diagnosis_lost = engine->diagnose.lost;
+    out->diagnosis_late = engine->diagnose.late_windows;
     out->ecn_probes_sent = engine->congestion.sent;
     out->ecn_probes_marked = engine->congestion.marked;
 }

@@ -6,7 +6,7 @@
 // keeps the same account of what it hears: a "down" counts for the hold time although it was taken
 // back, and one that follows another within five minutes for twice the time of that. An observer
 // that damps is never overtaken by this; one that does not moves others' flows no more often than
-// one that does.
+// one that does. With "lossy" it is the same, in an account of its own.
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +41,7 @@ static bool report_room(struct link_view *view) {
         return false;
     }
     view->reports = reports;
-    struct vote_account *accounts = realloc(view->accounts, capacity * sizeof *accounts);
+    struct vote_accounts *accounts = realloc(view->accounts, capacity * sizeof *accounts);
     if (accounts == NULL) {
         return false;
     }
@@ -61,7 +61,7 @@ static void make_place(struct link_view *view, uint32_t place) {
     uint32_t after = view->count - place;
     memmove(&view->reports[place + 1], &view->reports[place], after * sizeof *view->reports);
     memmove(&view->accounts[place + 1], &view->accounts[place], after * sizeof *view->accounts);
-    view->accounts[place] = (struct vote_account){.withdrawn = true};
+    view->accounts[place] = (struct vote_accounts){.withdrawn = true};
     view->count++;
 }
 
@@ -75,6 +75,10 @@ static void changed(struct engine *engine, link_id link, node_id observer) {
 
 static bool is_held(const struct engine *engine, const struct vote_account *account) {
     return engine->now_ns < account->down_until_ns;
+}
+
+static bool any_held(const struct engine *engine, const struct vote_accounts *accounts) {
+    return is_held(engine, &accounts->down) || is_held(engine, &accounts->lossy);
 }
 
 static void account_down(const struct engine *engine, struct vote_account *account) {
@@ -91,12 +95,12 @@ static void account_down(const struct engine *engine, struct vote_account *accou
     account->down_until_ns = engine->now_ns + ACCOUNT_SHARE(account->hold_ns);
 }
 
-static void account_for(struct engine *engine, node_id observer, enum link_verdict before,
-                        enum link_verdict now, struct vote_account *account) {
+static void account_for(struct engine *engine, node_id observer, bool before, bool now,
+                        struct vote_account *account) {
     if (observer.i == engine->self.i || before == now) {
-        return; // the own prober has damped already
+        return; // the own prober and localization have damped already
     }
-    if (now == LINK_DOWN) {
+    if (now) {
         account_down(engine, account);
     } else {
         account->up_at_ns = engine->now_ns;
@@ -111,10 +115,13 @@ static void remove_report(struct engine *engine, link_id link, node_id observer)
     if (!has_report(view, place, observer)) {
         return;
     }
-    struct vote_account *account = &view->accounts[place];
-    if (is_held(engine, account)) {
-        account->withdrawn = true;
-        account->up_at_ns = engine->now_ns;
+    struct vote_accounts *accounts = &view->accounts[place];
+    const struct link_report *report = &view->reports[place].report;
+    bool down = !accounts->withdrawn && report->verdict == LINK_DOWN;
+    account_for(engine, observer, down, false, &accounts->down);
+    account_for(engine, observer, !accounts->withdrawn && report->avoid, false, &accounts->lossy);
+    if (any_held(engine, accounts)) {
+        accounts->withdrawn = true;
     } else {
         drop_report(view, place);
     }
@@ -132,12 +139,20 @@ static void store_report(struct engine *engine, link_id link, node_id observer,
         }
         make_place(view, place);
     }
-    struct vote_account *account = &view->accounts[place];
-    enum link_verdict before = account->withdrawn ? LINK_UP : view->reports[place].report.verdict;
-    account_for(engine, observer, before, report->verdict, account);
-    account->withdrawn = false;
+    struct vote_accounts *accounts = &view->accounts[place];
+    const struct link_report *before = &view->reports[place].report;
+    bool was_down = !accounts->withdrawn && before->verdict == LINK_DOWN;
+    bool was_lossy = !accounts->withdrawn && before->avoid;
+    account_for(engine, observer, was_down, report->verdict == LINK_DOWN, &accounts->down);
+    account_for(engine, observer, was_lossy, report->avoid, &accounts->lossy);
+    bool same = !accounts->withdrawn && before->verdict == report->verdict &&
+                before->avoid == report->avoid && before->fault_ppm == report->fault_ppm &&
+                before->capacity_ppm == report->capacity_ppm;
+    accounts->withdrawn = false;
     view->reports[place] = (struct link_evidence){link, observer, *report};
-    changed(engine, link, observer);
+    if (!same) { // suspicions are of no account
+        changed(engine, link, observer);
+    }
 }
 
 void learn_own_report(struct engine *engine, link_id link, const struct link_report *report) {
@@ -145,6 +160,17 @@ void learn_own_report(struct engine *engine, link_id link, const struct link_rep
         remove_report(engine, link, engine->self);
     } else {
         store_report(engine, link, engine->self, report);
+    }
+}
+
+static void hear(struct engine *engine, link_id link, node_id observer,
+                 const struct link_report *report) {
+    const struct link_view *view = &engine->links[link.i];
+    uint32_t place = report_place(view, observer);
+    const struct link_report *before =
+        has_report(view, place, observer) ? &view->reports[place].report : NULL;
+    if (observer.i != engine->self.i) {
+        diagnosis_hear(engine, link, observer, before, report);
     }
 }
 
@@ -162,6 +188,7 @@ void votes_learn(struct engine *engine, node_id observer, const char *key, const
     } else if (link_report_decode(value, size, &report) != 0) {
         engine->stats.bad_facts++;
     } else {
+        hear(engine, link, observer, &report);
         store_report(engine, link, observer, &report);
     }
 }
@@ -170,14 +197,21 @@ void votes_learn(struct engine *engine, node_id observer, const char *key, const
 
 bool votes_held(const struct engine *engine, link_id link, uint32_t index) {
     const struct link_view *view = &engine->links[link.i];
-    const struct vote_account *account = &view->accounts[index];
-    bool taken_back = account->withdrawn || view->reports[index].report.verdict == LINK_UP;
-    return taken_back && is_held(engine, account);
+    const struct vote_accounts *accounts = &view->accounts[index];
+    bool taken_back = accounts->withdrawn || view->reports[index].report.verdict == LINK_UP;
+    return taken_back && is_held(engine, &accounts->down);
+}
+
+static bool loss_is_held(const struct engine *engine, const struct link_view *view,
+                         uint32_t index) {
+    const struct vote_accounts *accounts = &view->accounts[index];
+    bool taken_back = accounts->withdrawn || !view->reports[index].report.avoid;
+    return taken_back && is_held(engine, &accounts->lossy);
 }
 
 static void drop_spent(const struct engine *engine, struct link_view *view) {
     for (uint32_t i = 0; i < view->count;) {
-        if (view->accounts[i].withdrawn && !is_held(engine, &view->accounts[i])) {
+        if (view->accounts[i].withdrawn && !any_held(engine, &view->accounts[i])) {
             drop_report(view, i);
         } else {
             i++;
@@ -199,6 +233,13 @@ static bool evidence_room(struct engine *engine, uint32_t count) {
     return true;
 }
 
+// What is held is looked at again when it no longer is.
+static void count_on(struct engine *engine, const struct vote_account *account) {
+    engine->votes_due_at_ns = account->down_until_ns < engine->votes_due_at_ns
+                                  ? account->down_until_ns
+                                  : engine->votes_due_at_ns;
+}
+
 static void collect_link(struct engine *engine, link_id link, uint32_t *count) {
     const struct link_view *view = &engine->links[link.i];
     for (uint32_t i = 0; i < view->count; i++) {
@@ -208,11 +249,17 @@ static void collect_link(struct engine *engine, link_id link, uint32_t *count) {
         }
         struct link_evidence *evidence = &engine->evidence[(*count)++];
         *evidence = view->reports[i];
+        bool withdrawn = view->accounts[i].withdrawn;
+        evidence->report.avoid = evidence->report.avoid && !withdrawn;
         if (votes_held(engine, link, i)) {
             evidence->report.verdict = LINK_DOWN;
-            uint64_t until_ns = view->accounts[i].down_until_ns;
-            engine->votes_due_at_ns =
-                until_ns < engine->votes_due_at_ns ? until_ns : engine->votes_due_at_ns;
+            count_on(engine, &view->accounts[i].down);
+        } else if (withdrawn) {
+            evidence->report.verdict = LINK_UP;
+        }
+        if (loss_is_held(engine, view, i)) {
+            evidence->report.avoid = true;
+            count_on(engine, &view->accounts[i].lossy);
         }
     }
 }

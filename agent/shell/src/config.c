@@ -26,6 +26,8 @@
 #define ECN_PROBES_DEFAULT 6
 #define ECN_QUIET_DEFAULT_MS 5000
 #define ECN_QUIET_MAX_DEFAULT_MS 300000
+#define DIAGNOSIS_RATE_DEFAULT 100
+#define AVOID_DEFAULT_PPM 1000
 #define MINUTE_MS 60000
 #define HOUR_MS 3600000
 
@@ -387,6 +389,26 @@ static void read_ecn(const struct reading *reading) {
     }
 }
 
+// After read_ecn: its class is the flows', too.
+static void read_diagnosis(const struct reading *reading) {
+    static const struct diagnosis_yaml absent;
+    const struct diagnosis_yaml *diagnosis =
+        reading->file->diagnosis != NULL ? reading->file->diagnosis : &absent;
+    struct diagnosis_policy *policy = &reading->config->diagnosis;
+    uint64_t rate = 0, class = 0, avoid_ppm = 0;
+    const struct number numbers[] = {
+        {"diagnosis.probes_per_second", diagnosis->probes_per_second, DIAGNOSIS_RATE_DEFAULT, 0,
+         DIAGNOSIS_RATE_MAX, &rate, 1},
+        {"diagnosis.traffic_class", diagnosis->traffic_class, reading->config->ecn.traffic_class, 0,
+         255, &class, 1},
+        {"diagnosis.avoid_ppm", diagnosis->avoid_ppm, AVOID_DEFAULT_PPM, 1, 1000000, &avoid_ppm, 1},
+    };
+    set_numbers(reading, numbers, sizeof(numbers) / sizeof(numbers[0]));
+    *policy = (struct diagnosis_policy){.probes_per_second = (uint32_t)rate,
+                                        .traffic_class = (uint8_t) class,
+                                        .avoid_ppm = (uint32_t)avoid_ppm};
+}
+
 static void read_metrics(const struct reading *reading) {
     const struct metrics_yaml *metrics = reading->file->metrics;
     struct sockaddr_storage address;
@@ -432,6 +454,7 @@ static void read_config(const struct reading *reading) {
     read_nic(reading);
     read_probe(reading);
     read_ecn(reading);
+    read_diagnosis(reading);
     read_metrics(reading);
     if (algorithm == NULL) {
         complaints_add(reading->complaints, yaml_text_line(reading->yaml, "algorithm"),

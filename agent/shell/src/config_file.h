@@ -56,6 +56,9 @@ struct ecn_yaml {
     uint32_t *interval_ms, *idle_interval_ms, *traffic_class, *threshold_percent, *probes,
         *quiet_ms, *quiet_max_ms;
 };
+struct diagnosis_yaml {
+    uint32_t *probes_per_second, *traffic_class, *avoid_ppm;
+};
 struct config_yaml {
     char *host, *fabric, *socket, *algorithm;
     struct log_yaml *log;
@@ -63,6 +66,7 @@ struct config_yaml {
     struct nic_yaml *nic;
     struct probe_yaml *probe;
     struct ecn_yaml *ecn;
+    struct diagnosis_yaml *diagnosis;
     struct metrics_yaml *metrics;
     struct kubernetes_yaml *kubernetes;
 };

@@ -107,6 +107,12 @@ static const cyaml_schema_field_t ecn_fields[] = {
     NUMBER(probes, struct ecn_yaml),        NUMBER(quiet_ms, struct ecn_yaml),
     NUMBER(quiet_max_ms, struct ecn_yaml),  CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t diagnosis_fields[] = {
+    NUMBER(probes_per_second, struct diagnosis_yaml),
+    NUMBER(traffic_class, struct diagnosis_yaml),
+    NUMBER(avoid_ppm, struct diagnosis_yaml),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t config_fields[] = {
     TEXT(host, MAY, struct config_yaml, NAME_SIZE),
     TEXT(fabric, MUST, struct config_yaml, CONFIG_PATH_SIZE),
@@ -117,6 +123,7 @@ static const cyaml_schema_field_t config_fields[] = {
     GROUP(nic, MUST, nic_fields),
     GROUP(probe, MAY, probe_fields),
     GROUP(ecn, MAY, ecn_fields),
+    GROUP(diagnosis, MAY, diagnosis_fields),
     GROUP(metrics, MAY, metrics_fields),
     GROUP(kubernetes, MAY, kubernetes_fields),
     CYAML_FIELD_END,

@@ -23,8 +23,10 @@
 
 #define PATH_LINKS_MAX 8
 // Agents plan with the lowest version among live members. 1: ecmp, ethereal, spray, and ethereal
-// was the default. 2: more algorithms, and `shared` is the default.
-#define PLAN_VERSION 2
+// was the default. 2: more algorithms, and `shared` is the default. 3:
+// what lossy links carry goes elsewhere (belief_avoid).
+#define PLAN_VERSION 3
+#define PLAN_VERSION_AVOIDS 3
 
 struct path {
     uint8_t link_count; // host up, fabric links, host down; 2 within a leaf

@@ -9,6 +9,9 @@ struct tally {
     uint32_t rack, vote_rack; // leaf of the last observer and of the last that votes down
     bool many_racks, many_vote_racks;
     uint32_t lowest_ppm, second_ppm;
+    uint32_t lossy_votes, lossy_rack;
+    bool many_lossy_racks;
+    uint32_t loss_ppm, second_loss_ppm; // of the worst and the second worst that say "avoid"
 };
 
 // The reports on one link.
@@ -33,16 +36,17 @@ bool belief_is_elected(const struct cable_observers *observers, node_id host) {
 
 // ---- sights
 
-static void keep_common(const struct fabric *fabric, link_id link, struct observer_sight *sight) {
+static void accuse(const struct fabric *fabric, link_id link, struct observer_accusations *all) {
     const node_id ends[2] = {fabric_link_from(fabric, link), fabric_link_to(fabric, link)};
     for (unsigned i = 0; i < 2; i++) {
-        node_id *common = &sight->common[i];
-        if (sight->down == 0) {
+        node_id *common = &all->common[i];
+        if (all->count == 0) {
             *common = ends[i];
         } else if (common->i != ends[0].i && common->i != ends[1].i) {
             common->i = ID_NONE;
         }
     }
+    all->count++;
 }
 
 static void look(const struct belief_input *input) {
@@ -56,15 +60,24 @@ static void look(const struct belief_input *input) {
         struct observer_sight *sight = &input->sights[evidence->observer.i];
         sight->reported++;
         if (evidence->report.verdict == LINK_DOWN) {
-            keep_common(input->fabric, evidence->link, sight);
-            sight->down++;
+            accuse(input->fabric, evidence->link, &sight->down);
+        }
+        if (evidence->report.avoid) {
+            accuse(input->fabric, evidence->link, &sight->lossy);
         }
     }
 }
 
+static bool is_blind(uint32_t reported, const struct observer_accusations *all) {
+    return 2 * all->count > reported && all->common[0].i == ID_NONE && all->common[1].i == ID_NONE;
+}
+
 bool belief_is_blind(const struct observer_sight *sight) {
-    return 2 * sight->down > sight->reported && sight->common[0].i == ID_NONE &&
-           sight->common[1].i == ID_NONE;
+    return is_blind(sight->reported, &sight->down);
+}
+
+bool belief_is_blind_to_loss(const struct observer_sight *sight) {
+    return is_blind(sight->reported, &sight->lossy);
 }
 
 // ---- one link
@@ -103,6 +116,18 @@ static void tally_vote(struct tally *tally, uint32_t rack) {
     tally->votes++;
 }
 
+static void tally_loss(struct tally *tally, uint32_t rack, uint32_t loss_ppm) {
+    tally->many_lossy_racks |= tally->lossy_votes > 0 && rack != tally->lossy_rack;
+    tally->lossy_rack = rack;
+    tally->lossy_votes++;
+    if (loss_ppm > tally->loss_ppm) {
+        tally->second_loss_ppm = tally->loss_ppm;
+        tally->loss_ppm = loss_ppm;
+    } else if (loss_ppm > tally->second_loss_ppm) {
+        tally->second_loss_ppm = loss_ppm;
+    }
+}
+
 static void tally_reports(const struct belief_input *input, const struct cable_observers *observers,
                           struct link_reports reports, struct tally *tally) {
     bool seen_up = is_seen_up(input, observers, reports);
@@ -114,6 +139,10 @@ static void tally_reports(const struct belief_input *input, const struct cable_o
         uint32_t rack = rack_of(input->fabric, evidence->observer);
         tally_observer(tally, rack);
         tally_capacity(tally, evidence->report.capacity_ppm);
+        if (evidence->report.avoid &&
+            !belief_is_blind_to_loss(&input->sights[evidence->observer.i])) {
+            tally_loss(tally, rack, evidence->report.fault_ppm);
+        }
         if (evidence->report.verdict != LINK_DOWN) {
             continue;
         }
@@ -130,6 +159,11 @@ static void belief_set(const struct cable_observers *observers, const struct tal
     bool alone = observers->count == 1;
     bool agreed = tally->many_racks ? tally->many_vote_racks : tally->votes >= 2;
     belief->down = alone ? tally->votes == 1 : agreed;
+    bool loss_agreed = tally->many_racks ? tally->many_lossy_racks : tally->lossy_votes >= 2;
+    belief->lossy = alone ? tally->lossy_votes == 1 : loss_agreed;
+    belief->loss_ppm = !belief->lossy ? 0 : alone ? tally->loss_ppm : tally->second_loss_ppm;
+    belief->avoided = false; // belief_avoid decides
+    belief->lossy_votes = (uint16_t)tally->lossy_votes;
     // Two observers agree on the second lowest: both saw that little or less.
     belief->capacity_ppm = alone ? tally->lowest_ppm : tally->second_ppm;
     belief->down_votes = (uint16_t)tally->votes; // at most CABLE_OBSERVERS_MAX
@@ -155,7 +189,7 @@ void belief_compute(const struct belief_input *input, struct link_belief *belief
 
 uint64_t belief_rate_bps(const struct fabric *fabric, const struct link_belief *belief,
                          link_id link) {
-    if (belief->down || belief->drained) {
+    if (belief->down || belief->drained || belief->avoided) {
         return 0;
     }
     uint64_t rate_bps = fabric_link_rate_bps(fabric, link);

@@ -48,6 +48,14 @@ struct ecn_policy {
     uint8_t traffic_class; // the flows' own, ECN-capable
 };
 
+// The search for links, NICs and switches that lose or delay packets (diagnose.h in the sources).
+#define DIAGNOSIS_RATE_MAX 10000
+struct diagnosis_policy {
+    uint32_t probes_per_second; // 0: off
+    uint8_t traffic_class;      // the flows' own
+    uint32_t avoid_ppm;         // flows keep off links that lose as much or more
+};
+
 struct engine_config {
     char host[NAME_SIZE];
     char algorithm[NAME_SIZE];  // for jobs that name none; "": the plan version's default, and so
@@ -62,6 +70,7 @@ struct engine_config {
     uint64_t seed; // of the engine's own choices (probe phases)
     struct ecn_policy ecn;
     uint32_t history_links; // of how many links a history is kept, 80 KB each; 0: of none
+    struct diagnosis_policy diagnosis;
     // The NIC holds the rules of an earlier life. They stay until the fleet has told this one its
     // jobs (fail static), so that a restart moves no flow.
     bool adopted;
@@ -201,6 +210,21 @@ uint32_t engine_own_port_count(const struct engine *engine);
 port_id engine_own_port(const struct engine *engine, uint32_t index);
 const struct engine_config *engine_configuration(const struct engine *engine);
 
+// Where localization puts a fault of which a link is part.
+enum link_fault_place { PLACE_LINK, PLACE_NIC, PLACE_LEAF, PLACE_SPINE, PLACE_UNKNOWN };
+// What the own localization has found, most recent last; also what is over and still held.
+struct engine_finding {
+    enum link_fault_place place;
+    bool down, slow;              // neither: lossy
+    char subject[LINK_NAME_SIZE]; // link, host port, or switch
+    uint32_t sent, lost, loss_ppm, confidence_ppm;
+    uint64_t excess_ns, since_ns;
+    bool over; // well again, held for a while
+};
+uint32_t engine_finding_count(const struct engine *engine);
+void engine_finding_at(const struct engine *engine, uint32_t index, struct engine_finding *out);
+bool engine_diagnoses(const struct engine *engine);
+
 // Links: shared belief, all evidence (sorted by link), own verdict.
 enum probe_state { PROBE_NONE, PROBE_GOOD, PROBE_SUSPECT, PROBE_DOWN, PROBE_HELD };
 struct engine_link {
@@ -212,8 +236,13 @@ struct engine_link {
     uint64_t changed_at_ns; // of the own verdict
     uint64_t held_until_ns; // PROBE_HELD: answers again, up is damped until then
     bool held_by_valve;     // down by the evidence, and not believed so: too much would go down
-    bool ecn_known;         // own probes of the flows' class crossed it lately
-    uint32_t ecn_ppm;       // of them came back marked, at most
+    enum link_fault fault;  // of the own localization, if not more than suspected
+    enum link_fault_place fault_place;
+    uint32_t fault_ppm, fault_confidence_ppm;
+    uint64_t excess_ns;
+    uint32_t tested, missed; // probes over it since it came under suspicion, those lost
+    bool ecn_known;          // own probes of the flows' class crossed it lately
+    uint32_t ecn_ppm;        // of them came back marked, at most
 };
 void engine_link_at(const struct engine *engine, link_id link, struct engine_link *out);
 const struct link_evidence *engine_evidence(const struct engine *engine, link_id link,
@@ -283,6 +312,7 @@ struct engine_part {
     const struct path *path; // in use; NULL when plain
     uint64_t packets, bytes; // by the NIC's counters, 0 when it has none
     link_id cause;           // PART_BACKUP: the link that is down for us, or hot
+    bool lossy;              // PART_BACKUP: `cause` is not down, it loses packets
     bool hot;                // PART_BACKUP: because probes over `cause` were marked
     uint8_t hot_links;       // which links of the planned path it may be, as bits in its order
     uint32_t hot_ppm;        // so many of them, when the part left
@@ -350,6 +380,8 @@ void engine_order_at(const struct engine *engine, uint32_t index, struct engine_
 
 struct engine_stats {
     uint64_t steps, probes_sent, probes_returned, probes_lost, probes_void, probes_unknown;
+    uint64_t diagnosis_sent, diagnosis_lost, diagnosis_late; // windows that were discarded
+    uint64_t moves_by_loss; // away from links that the own localization found lossy
     uint64_t ecn_probes_sent, ecn_probes_marked, moves_by_ecn; // away and home
     uint64_t plans, moves_to_backup, moves_by_plan, nic_updates, nic_failures;
     uint64_t bad_facts;    // values of peers that did not decode or did not fit, dropped

@@ -77,6 +77,7 @@ struct config {
     uint64_t probe_interval_ns, probe_timeout_ns, up_hold_ns, up_hold_max_ns;
     uint32_t loss_threshold;
     struct ecn_policy ecn;
+    struct diagnosis_policy diagnosis;
     enum probe_backend backend;
     char algorithm[NAME_SIZE];
     char metrics_listen[CONFIG_LISTEN_SIZE]; // "": no HTTP

@@ -45,7 +45,10 @@ struct fleet {
     struct fabric *fabric; // the simulator's own copy
     struct agent *agents;
     uint32_t count;
-    bool *cut, *marks; // by directed link
+    bool *cut, *marks;   // by directed link
+    uint32_t *loss_ppm;  // of probes, by directed link
+    uint64_t *excess_ns; // likewise
+    struct rng rng;      // for losses
     struct queue queue;
     uint64_t now_ns;
     int error;
@@ -132,6 +135,23 @@ static bool is_marked(const struct fleet *fleet, const struct engine_probe *prob
     return marked && (probe->traffic_class & 3) != 0;
 }
 
+static bool is_dropped(struct fleet *fleet, const struct fleet_trip *trip) {
+    bool dropped = false;
+    for (unsigned i = 0; i < trip->link_count; i++) {
+        uint32_t ppm = fleet->loss_ppm[trip->links[i].i];
+        dropped = dropped || (ppm > 0 && rng_below(&fleet->rng, 1000000) < ppm);
+    }
+    return dropped;
+}
+
+static uint64_t trip_ns(const struct fleet *fleet, const struct fleet_trip *trip) {
+    uint64_t ns = HOP_DELAY_NS * trip->link_count;
+    for (unsigned i = 0; i < trip->link_count; i++) {
+        ns += fleet->excess_ns[trip->links[i].i];
+    }
+    return ns;
+}
+
 static void send_probes(struct fleet *fleet, uint32_t host, const struct engine_effects *effects) {
     const struct agent *agent = &fleet->agents[host];
     for (uint32_t i = 0; i < effects->probe_count; i++) {
@@ -139,8 +159,9 @@ static void send_probes(struct fleet *fleet, uint32_t host, const struct engine_
         struct fleet_trip trip;
         forward(fleet->fabric, fleet->cut, engine_own_port(agent->engine, probe->port),
                 &probe->sids, &trip);
-        if (trip.end == DELIVERED && fleet->fabric->ports[trip.port.i].host.i == host) {
-            push(fleet, (struct item){.at_ns = fleet->now_ns + HOP_DELAY_NS * trip.link_count,
+        if (trip.end == DELIVERED && fleet->fabric->ports[trip.port.i].host.i == host &&
+            !is_dropped(fleet, &trip)) {
+            push(fleet, (struct item){.at_ns = fleet->now_ns + trip_ns(fleet, &trip),
                                       .kind = ITEM_PROBE,
                                       .host = host,
                                       .life = agent->lives,
@@ -272,6 +293,9 @@ static struct engine_config agent_config(const struct fleet *fleet, uint32_t hos
                                    .up_hold_ns = UP_HOLD_NS,
                                    .up_hold_max_ns = UP_HOLD_MAX_NS,
                                    .history_links = options->history_links,
+                                   .diagnosis = {.probes_per_second = options->diagnosis_pps,
+                                                 .traffic_class = 0x6a,
+                                                 .avoid_ppm = 1000},
                                    .nic_driver = "mem",
                                    .nic = {.spray = true,
                                            .per_qp = !options->eswitch,
@@ -370,8 +394,11 @@ struct fleet *fleet_open(const struct fabric *fabric, const struct fleet_options
     fleet->agents = calloc(fleet->count + 1U, sizeof fleet->agents[0]);
     fleet->cut = calloc(fabric_link_count(fabric) + 1U, sizeof fleet->cut[0]);
     fleet->marks = calloc(fabric_link_count(fabric) + 1U, sizeof fleet->marks[0]);
-    bool whole = fleet->fabric != NULL && fleet->agents != NULL && fleet->cut != NULL &&
-                 fleet->marks != NULL;
+    fleet->loss_ppm = calloc(fabric_link_count(fabric) + 1U, sizeof fleet->loss_ppm[0]);
+    fleet->excess_ns = calloc(fabric_link_count(fabric) + 1U, sizeof fleet->excess_ns[0]);
+    rng_init(&fleet->rng, options->seed);
+    bool whole = fleet->loss_ppm != NULL && fleet->excess_ns != NULL && fleet->fabric != NULL &&
+                 fleet->agents != NULL && fleet->cut != NULL && fleet->marks != NULL;
     if (!whole) {
         error_set(error, -ENOMEM, "out of memory");
     }
@@ -397,6 +424,8 @@ void fleet_close(struct fleet *fleet) {
     queue_fini(&fleet->queue);
     free(fleet->cut);
     free(fleet->marks);
+    free(fleet->loss_ppm);
+    free(fleet->excess_ns);
     free(fleet->agents);
     fabric_close(fleet->fabric);
     free(fleet);
@@ -459,6 +488,12 @@ void fleet_cut(struct fleet *fleet, link_id link, bool cut) {
 }
 void fleet_mark(struct fleet *fleet, link_id link, bool marks) {
     fleet->marks[link.i] = marks;
+}
+void fleet_lose(struct fleet *fleet, link_id link, uint32_t loss_ppm) {
+    fleet->loss_ppm[link.i] = loss_ppm;
+}
+void fleet_slow(struct fleet *fleet, link_id link, uint64_t excess_ns) {
+    fleet->excess_ns[link.i] = excess_ns;
 }
 bool fleet_is_cut(const struct fleet *fleet, link_id link) {
     return fleet->cut[link.i];

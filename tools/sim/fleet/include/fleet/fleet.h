@@ -25,6 +25,7 @@ typedef void fleet_note_fn(void *context, uint32_t host, const struct engine_not
 struct fleet_options {
     uint64_t probe_interval_ns, seed;
     uint32_t history_links; // as in engine_config
+    uint32_t diagnosis_pps; // of each agent; 0: they do not diagnose
     const char *algorithm;  // for jobs that name none; NULL: the agents' default
     bool no_srh;            // the NICs write one carrier only
     bool eswitch;           // the NICs look at source ports, not at QPs, and want spares
@@ -71,6 +72,10 @@ void fleet_cut(struct fleet *fleet, link_id link, bool cut);
 bool fleet_is_cut(const struct fleet *fleet, link_id link);
 // A link that marks every ECN-capable probe (Congestion Experienced).
 void fleet_mark(struct fleet *fleet, link_id link, bool marks);
+
+// A link that loses so many in a million of the probes that cross it, or takes longer than others.
+void fleet_lose(struct fleet *fleet, link_id link, uint32_t loss_ppm);
+void fleet_slow(struct fleet *fleet, link_id link, uint64_t excess_ns);
 
 enum delivery { DELIVERED, LOST_ON_CUT, LOST_ASTRAY, SENT_PLAIN };
 #define TRIP_LINKS_MAX 40
