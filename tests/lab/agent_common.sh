@@ -6,7 +6,7 @@
 CTL=$BIN/srv6-ctl
 SIM=$BIN/srv6-sim
 AGENT=$BIN/srv6-agent
-PINS=/sys/fs/bpf/srv6/lab-t$$
+PINS=/sys/fs/bpf/srv6/$(basename "$STATE")
 PATIENCE=15 # seconds that a condition may take to come true
 HOSTS=(h0 h1 h2 h3 h4 h5 h6 h7)
 load_pids=()
@@ -110,7 +110,7 @@ submit() { # HOST FILE
 # ---- load: the job's flows, reliable, slow enough that no queue of the lab is ever full
 
 LOAD_BPS=4000000
-LOAD_ROUNDS=20 # at most
+LOAD_SECONDS=90 # at most
 LOAD_ROUND_SECONDS=3 # long beside the moment between two rounds, in which nothing can be lost
 # load OPTION...: begins in the background and goes on, a round after the other, until load_ended, which leaves the
 # report of the receivers in $WORK/load.
@@ -118,7 +118,7 @@ load() {
     local host scale
     scale=$(jq -n "$LOAD_ROUND_SECONDS * $LOAD_BPS / 8 / 3 / 1048576")
     for host in "${RANKS[@]}"; do
-        receive "$host" --for 90s
+        receive "$host" --for ${LOAD_SECONDS}s
     done
     load_pids=()
     rm -f "$WORK/load-stop"
@@ -133,7 +133,7 @@ send_rounds() { # HOST SCALE OPTION...
     local host=$1 scale=$2 round
     shift 2
     trap - EXIT
-    for ((round = 0; round < LOAD_ROUNDS; round++)); do
+    for ((round = 0; round < LOAD_SECONDS * 2 / 3 / LOAD_ROUND_SECONDS; round++)); do
         [ ! -e "$WORK/load-stop" ] || exit 0
         "$LAB" exec "$host" -- "$TRAFFIC" send --job "$JOB" --fabric "$FABRIC" --host "$host" --scale "$scale" \
             --rate-total $LOAD_BPS --mtu 512 --qps 4 --ack-timeout 500ms --timeout 20s --json "$@" \

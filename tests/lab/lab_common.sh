@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Sourced by the lab tests, which get the folder of the programs and that of the repository. Each test
-# raises a lab of its own prefix, so that tests and a user's lab do not meet.
+# raises a lab of its own prefix, unless it has set LAB_TEST_PREFIX, so that tests and a user's lab do not meet.
 set -u
 BIN=$1 ROOT=$2
-export SRV6_LAB_PREFIX=t$$-
-STATE=/run/srv6/lab-t$$
+export SRV6_LAB_PREFIX=${LAB_TEST_PREFIX:-t$$-}
+STATE=/run/srv6/lab-${SRV6_LAB_PREFIX%-}
 LAB=$BIN/srv6-lab
 TRAFFIC=$BIN/srv6-traffic
 PLAN=$BIN/srv6-lab-plan
