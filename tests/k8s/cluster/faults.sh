@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Sourced by tests/k8s/run: a rollout under load, a node that is drained, lost and returns, and a host with a wrong key.
+
+# under_load TEXT COMMAND...: the job's flows run all the while, and nothing of them is lost.
+under_load() {
+    local text=$1 since
+    shift
+    load
+    since=$(date +%s%N)
+    check "$text" "$@"
+    figure "took $(seconds_since "$since") s"
+    check "there was load all the time" load_runs
+    check "all of it is delivered" load_ended
+    check "and no packet lost: $(loss '"\([.flows[].received_packets] | add) packets, \(.lost) lost, longest silence \([.flows[].qps[].longest_silence_ns] | max / 1e6 | round) ms"' -r)" nothing_lost
+}
+
+loss() { jq "${@:2}" "$1" "$WORK/load"; }
+
+restart_agents() {
+    local before
+    before=$(pods_now)
+    system rollout restart ds/srv6-agent && rolled_out || return
+    each is_steady @ || return
+    [ -z "$(comm -12 <(echo "$before") <(pods_now))" ] || {
+        echo "a pod was not replaced"
+        return 1
+    }
+}
+
+pods_now() { system get pods -l app.kubernetes.io/name=srv6-agent -o name | sort; }
+
+is_steady() { within 20 steady "$1"; } # NODE
+
+steady() { # NODE: knows all, steers all, as before
+    status_is "$1" ".healthy and .joined and .members.alive == ${#NODES[@]} and .jobs == 1 and .flows.steered == 3 and .flows.plain == 0"
+}
+
+rollout_checks() {
+    local plain
+    plain=$(plain_packets)
+    under_load "kubectl rollout restart replaces all agents, which know and steer all again" restart_agents
+    # A host whose agent is away asks for nothing, since nobody can know whether it returns: others send to it as without SRv6.
+    figure "without a path, to hosts whose agent was away: $(jq -n "($(plain_packets) - $plain) / $(loss '[.flows[].received_packets] | add') * 1000 | round / 10") % of the packets"
+    check "new agents adopted the rules that they found" each adopted @
+}
+
+adopted() { # NODE
+    system logs "$(pod_of "$1")" -c agent >"$WORK/log" && grep -q rules_adopted "$WORK/log"
+}
+
+drain_checks() {
+    local node=h6
+    check "$node is drained" kube drain $node --ignore-daemonsets --delete-emptydir-data --force --timeout 60s
+    check "its agent stays, and its rules" steady $node
+    switch_off $node
+    check "$node is switched off: the others see it dead" within 20 sees_state h0 dead $node
+    check "and the cluster sees it gone" within 60 node_is $node Unknown
+    kube delete node $node >/dev/null
+    check "it is deleted: its pod goes" within 60 ready_is $((${#NODES[@]} - 1))
+    forget_rules $node
+    switch_on $node
+    check "$node is switched on: it comes back" within 60 node_is $node True
+    kube label node $node srv6-steer/agent=true >/dev/null
+    check "and its agent is Ready" within 30 ready_is ${#NODES[@]}
+    check "all know and steer all again" each is_steady @
+}
+
+sees_state() { # NODE STATE OTHER
+    equal "$(field "$1" members ".members[] | select(.name == \"$3\").state")" "$2"
+}
+
+# What a NIC forgets when its host is off.
+forget_rules() { # NODE
+    find "$CLUSTER/node/$1/bpf/srv6" -delete
+    "$LAB" exec "$1" -- tc qdisc del dev eth0 clsact 2>/dev/null
+    return 0
+}
+
+# A host with a key that the fleet does not know: its own list of keys says so; with a list to match, the others do.
+key_checks() {
+    local node=h4 other=h0 denied
+    mkdir "$WORK/foreign"
+    "$CTL" keys generate --out "$WORK/foreign" --host $node >/dev/null
+    fetch_secret "$WORK/keys"
+    cp -r "$WORK/keys" "$WORK/changed" && cp "$WORK/foreign/$node.secret" "$WORK/changed/"
+    check "the Secret gets another key for $node" put_secret "$WORK/changed"
+    system delete pod "$(pod_of $node)" --wait >/dev/null
+    check "its pod says that the key is not in the fleet's list" within 30 pod_logs $node "is not in the fleet's list"
+
+    denied=$(denied_keys $other)
+    sed -i "/^$node /d" "$WORK/changed/fleet.keys" && cat "$WORK/foreign/fleet.keys" >>"$WORK/changed/fleet.keys"
+    put_secret "$WORK/changed" >/dev/null
+    system delete pod "$(pod_of $node)" --wait >/dev/null
+    check "with a list of its own it runs, and nobody lets it in" within 30 stranger $node
+    check "it says so" readyz_says $node 'no seed has answered'
+    figure "$(in_node_curl $node readyz | grep -i gossip)"
+    check "an agent that refuses it counts it" within 10 grows_from $other "$denied"
+    figure "refused: $denied, then $(denied_keys $other)"
+    check "and names it in its log" pod_logs $other "\"stranger_refused\",\"subject\":\"$(address_of $node)\""
+    check "the others are as they were" others_without $node
+
+    put_secret "$WORK/keys" >/dev/null
+    system delete pod "$(pod_of $node)" --wait >/dev/null
+    check "with its own key back $node joins" within 30 ready_is ${#NODES[@]}
+    check "all know and steer all again" each is_steady @
+}
+
+pod_logs() { # NODE TEXT
+    system logs "$(pod_of "$1")" --all-containers --prefix=false >"$WORK/log" 2>&1
+    grep -q -F -- "$2" "$WORK/log" || {
+        tail -n 3 "$WORK/log"
+        return 1
+    }
+}
+
+denied_keys() { # NODE
+    in_node_curl "$1" metrics | awk '/^srv6_.*denied_key/ { print $NF; exit }'
+}
+
+grows_from() { # NODE COUNT
+    [ "$(denied_keys "$1")" -gt "$2" ]
+}
+
+fetch_secret() { # FOLDER
+    local name value
+    mkdir -p "$1"
+    system get secret srv6-keys -o json | jq -r '.data | to_entries[] | "\(.key) \(.value)"' | while read -r name value; do
+        base64 -d <<<"$value" >"$1/$name"
+    done
+}
+
+put_secret() { # FOLDER
+    system create secret generic srv6-keys --from-file="$1" --dry-run=client -o yaml | system replace -f -
+}
+
+stranger() { # NODE: alone, and not Ready
+    status_is "$1" '.joined == false' && ready_is $((${#NODES[@]} - 1))
+}
+
+in_node_curl() { # NODE PATH
+    "$LAB" exec "$1" -- curl -s "http://$(address_of "$1"):9750/$2"
+}
+
+readyz_says() { # NODE TEXT
+    in_node_curl "$1" readyz | grep -F -- "$2"
+}
+
+others_without() { # NODE
+    local node
+    for node in "${NODES[@]}"; do
+        [ "$node" = "$1" ] || members_alive "$node" $((${#NODES[@]} - 1)) || return
+    done
+}
