@@ -218,15 +218,29 @@ void port_values_add(uint64_t *value, uint64_t more) {
     *value = *value == PORT_COUNTER_ABSENT ? more : *value + more;
 }
 
+static void read_file(const struct file *file, uint64_t *sum) {
+    char text[32];
+    ssize_t size = pread(file->fd, text, sizeof text - 1, 0);
+    if (size > 0) {
+        text[size] = '\0';
+        port_values_add(sum, strtoull(text, NULL, 10));
+    }
+}
+
+uint64_t port_counters_read_rdma(struct port_counters *counters, enum port_counter which) {
+    uint64_t sum = PORT_COUNTER_ABSENT;
+    for (uint32_t i = 0; i < counters->file_count; i++) {
+        if (counters->files[i].counter == which) {
+            read_file(&counters->files[i], &sum);
+        }
+    }
+    return sum;
+}
+
 void port_counters_read(struct port_counters *counters, struct port_values *out) {
     memset(out, 0xff, sizeof *out); // PORT_COUNTER_ABSENT
     for (uint32_t i = 0; i < counters->file_count; i++) {
-        char text[32];
-        ssize_t size = pread(counters->files[i].fd, text, sizeof text - 1, 0);
-        if (size > 0) {
-            text[size] = '\0';
-            port_values_add(&out->values[counters->files[i].counter], strtoull(text, NULL, 10));
-        }
+        read_file(&counters->files[i], &out->values[counters->files[i].counter]);
     }
     if (counters->ethtool != NULL) {
         port_ethtool_read(counters->ethtool, out);

@@ -135,17 +135,7 @@ at_most_two_moves() {
     equal "$(events_of flow_moved | sort | uniq -c | awk '$1 > 2')" ""
 }
 
-# Every path in use is probed all the time, as if something had always just hinted at congestion.
-probe_always() {
-    local host
-    for host in "${RANKS[@]}"; do
-        printf 'ecn:\n  idle_interval_ms: 3\n' >>"$STATE/$host/agent.yaml"
-        kill -HUP "$(cat "$STATE/$host/agent.pid")"
-    done
-}
-
 raise_lab "$FABRIC"
-probe_always
 submit h0 "$JOB"
 check "before, no flow has moved because of marks" equal "$(events_of ecn_left)" ""
 load

@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fabric_fixture.h"
+#include "model/time.h"
 
 static struct fabric *build_fabric(const struct fleet_shape *shape, uint64_t generation) {
     struct fabric_clos_desc clos = {.kind = shape->clos_kind,
@@ -45,6 +47,24 @@ struct fleet *fleet_fixture_open(const struct fleet_shape *shape) {
         abort();
     }
     fabric_close(fabric);
+    return fleet;
+}
+
+struct fleet *fleet_fixture_open_steered(const struct fleet_shape *shape) {
+    struct fleet *fleet = fleet_fixture_open(shape);
+    struct job job;
+    fleet_run(fleet, 2 * NS_PER_S);
+    job_init(&job);
+    memcpy(job.name, "demo", 5);
+    job.all_ranks = true;
+    job.collective_count = 1;
+    job.collectives[0] = (struct collective){.type = COLLECTIVE_ALLTOALL, .bytes = 64 << 20};
+    if (fleet_submit(fleet, 1, &job, NULL) != 0) {
+        fprintf(stderr, "fleet_submit: refused\n");
+        abort();
+    }
+    job_fini(&job);
+    fleet_run(fleet, 500 * NS_PER_MS);
     return fleet;
 }
 

@@ -20,6 +20,9 @@ struct fleet_shape {
 };
 
 struct fleet *fleet_fixture_open(const struct fleet_shape *shape);
+// Two and a half seconds on: all have joined, and the job "demo", an all-to-all of all hosts, is
+// steered.
+struct fleet *fleet_fixture_open_steered(const struct fleet_shape *shape);
 // Gives an agent a new file of the same fabric.
 int fleet_fixture_offer(struct fleet *fleet, const struct fleet_shape *shape, uint32_t host,
                         uint64_t generation, struct error *error);

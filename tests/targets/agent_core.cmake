@@ -8,7 +8,7 @@ if(TARGET agent_core)
   target_include_directories(prop_locate PRIVATE ${PROJECT_SOURCE_DIR}/agent/core/src)
   srv6_test(prop_history LABEL property SOURCES property/prop_history.c LIBRARIES agent_core m TIMEOUT 120)
   target_include_directories(prop_history PRIVATE ${PROJECT_SOURCE_DIR}/agent/core/src)
-  srv6_test(prop_congestion LABEL property SOURCES property/prop_congestion.c LIBRARIES agent_core m TIMEOUT 120)
+  srv6_test(prop_congestion LABEL property SOURCES property/prop_congestion.c LIBRARIES agent_core m TIMEOUT 300)
   target_include_directories(prop_congestion PRIVATE ${PROJECT_SOURCE_DIR}/agent/core/src)
 
 endif()

@@ -215,6 +215,90 @@ static void without_an_idle_interval_home_is_probed_while_flows_are_away(void **
     assert_int_equal(bench->move_count, 2);
 }
 
+// ---- CNPs
+
+static void a_cnp_begins_a_trial_at_once(void **state) {
+    struct bench *bench = *state;
+    bench->policy.idle_interval_ns = 0;
+    run(bench, NS_PER_S);
+    mark(bench, "spine0>leaf1", true);
+    uint64_t since = bench->now_ns;
+    congestion_hint(&bench->congestion, 0, bench->now_ns, &bench->policy);
+    run(bench, 10 * MS);
+    assert_int_equal(bench->move_count, 1);
+    assert_true(bench->moves[0] - since <= policy.interval_ns + 6 * 200 * US + 100 * US);
+    assert_true(way_of(bench)->away && way_of(bench)->by_cnp);
+}
+
+static void a_cnp_without_marks_on_the_path_moves_nothing(void **state) {
+    struct bench *bench = *state;
+    bench->policy.idle_interval_ns = 0;
+    mark(bench, "leaf1>h1", true); // on the way into the host: no path of ours helps
+    congestion_hint(&bench->congestion, 0, bench->now_ns, &bench->policy);
+    run(bench, NS_PER_S);
+    assert_int_equal(bench->move_count, 0);
+    assert_int_equal(bench->congestion.marked, 0);
+}
+
+static void hint_every_ms(struct bench *bench, uint64_t span_ns) {
+    for (uint64_t end = bench->now_ns + span_ns; bench->now_ns < end;) {
+        congestion_hint(&bench->congestion, 0, bench->now_ns, &bench->policy);
+        run(bench, MS);
+    }
+}
+
+static void steady_cnps_that_no_path_helps_against_cost_fewer_and_fewer_probes(void **state) {
+    struct bench *bench = *state;
+    bench->policy.idle_interval_ns = 100 * MS;
+    hint_every_ms(bench, NS_PER_S);
+    uint64_t first = bench->congestion.sent;
+    hint_every_ms(bench, 60 * NS_PER_S);
+    uint64_t before = bench->congestion.sent;
+    hint_every_ms(bench, 60 * NS_PER_S);
+    assert_true(first > 150);
+    assert_true(bench->congestion.sent - before < 60 * 20); // idle alone: 60 * 10
+    assert_int_equal(bench->move_count, 0);
+    // That does not keep marks of the path itself from being acted on.
+    mark(bench, "leaf0>spine0", true);
+    uint64_t since = bench->now_ns;
+    hint_every_ms(bench, 300 * MS);
+    assert_int_equal(bench->move_count, 1);
+    assert_true(bench->moves[0] - since <= 120 * MS);
+}
+
+static void after_a_while_without_cnps_the_next_one_counts_at_once(void **state) {
+    struct bench *bench = *state;
+    bench->policy.idle_interval_ns = 0;
+    hint_every_ms(bench, 60 * NS_PER_S);
+    assert_true(way_of(bench)->cnp_wait_ns >= 5 * NS_PER_S);
+    run(bench, 30 * NS_PER_S);
+    mark(bench, "leaf0>spine0", true);
+    uint64_t since = bench->now_ns;
+    congestion_hint(&bench->congestion, 0, bench->now_ns, &bench->policy);
+    run(bench, 20 * MS);
+    assert_int_equal(bench->move_count, 1);
+    assert_true(bench->moves[0] - since <= policy.interval_ns + 6 * 200 * US + 100 * US);
+}
+
+static void cnps_of_the_port_have_paths_in_use_probed_every_interval_for_a_while(void **state) {
+    struct bench *bench = *state;
+    bench->policy.idle_interval_ns = 0;
+    run(bench, NS_PER_S);
+    congestion_hint_port(&bench->congestion, 1, bench->now_ns); // another port's
+    run(bench, 100 * MS);
+    assert_int_equal(bench->congestion.sent, 0);
+    congestion_hint_port(&bench->congestion, 0, bench->now_ns);
+    run(bench, NS_PER_S);
+    assert_in_range(bench->congestion.sent, 200 * MS / policy.interval_ns,
+                    200 * MS / policy.interval_ns + 1);
+    mark(bench, "leaf0>spine0", true);
+    uint64_t since = bench->now_ns;
+    congestion_hint_port(&bench->congestion, 0, bench->now_ns);
+    run(bench, 20 * MS);
+    assert_int_equal(bench->move_count, 1);
+    assert_true(bench->moves[0] - since <= 2 * policy.interval_ns + 6 * 200 * US + 100 * US);
+}
+
 static void a_hot_link_is_left_within_two_intervals_and_six_spacings(void **state) {
     struct bench *bench = *state;
     for (unsigned phase = 0; phase < 20; phase++) {
@@ -491,6 +575,11 @@ int main(void) {
         CASE(a_hot_link_is_left_within_an_idle_interval_and_a_trial),
         CASE(marks_that_lead_nowhere_do_not_keep_it_probing_fast),
         CASE(without_an_idle_interval_home_is_probed_while_flows_are_away),
+        CASE(a_cnp_begins_a_trial_at_once),
+        CASE(a_cnp_without_marks_on_the_path_moves_nothing),
+        CASE(steady_cnps_that_no_path_helps_against_cost_fewer_and_fewer_probes),
+        CASE(after_a_while_without_cnps_the_next_one_counts_at_once),
+        CASE(cnps_of_the_port_have_paths_in_use_probed_every_interval_for_a_while),
         CASE(a_hot_link_is_left_within_two_intervals_and_six_spacings),
         CASE(the_cause_is_on_the_path_and_has_its_rate),
         CASE(marks_on_a_way_back_move_nothing),

@@ -17,19 +17,8 @@ static const struct fleet_shape shape = {.clos_kind = "leaf-spine",
                                          .seed = 1};
 
 static int setup(void **state) {
-    struct fleet *sim = fleet_fixture_open(&shape);
-    struct job job;
-    fleet_run(sim, 2 * NS_PER_S);
-    job_init(&job);
-    memcpy(job.name, "demo", 5);
-    job.all_ranks = true;
-    job.collective_count = 1;
-    job.collectives[0] = (struct collective){.type = COLLECTIVE_ALLTOALL, .bytes = 64 << 20};
-    int rc = fleet_submit(sim, 1, &job, NULL);
-    job_fini(&job);
-    fleet_run(sim, 500 * NS_PER_MS);
-    *state = sim;
-    return rc;
+    *state = fleet_fixture_open_steered(&shape);
+    return 0;
 }
 
 static int teardown(void **state) {

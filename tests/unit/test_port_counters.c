@@ -85,6 +85,15 @@ static void the_next_reading_sees_new_values_through_kept_descriptors(void **sta
     port_counters_close(counters);
 }
 
+static void one_of_the_rdma_counters_can_be_read_alone(void **state) {
+    struct port_counters *counters;
+    (void)state;
+    assert_int_equal(port_counters_open("lo", &counters, NULL), 0);
+    assert_int_equal(port_counters_read_rdma(counters, PORT_CNP_SENT), 37);
+    assert_true(port_counters_read_rdma(counters, PORT_CNP_HANDLED) == PORT_COUNTER_ABSENT);
+    port_counters_close(counters);
+}
+
 static void a_port_that_is_not_there_is_refused(void **state) {
     struct port_counters *counters = NULL;
     struct error error = {0};
@@ -135,6 +144,7 @@ int main(void) {
         cmocka_unit_test(counters_of_a_port_and_its_functions_are_summed),
         cmocka_unit_test(a_counter_that_nobody_has_is_absent),
         cmocka_unit_test(the_next_reading_sees_new_values_through_kept_descriptors),
+        cmocka_unit_test(one_of_the_rdma_counters_can_be_read_alone),
         cmocka_unit_test(a_port_that_is_not_there_is_refused),
         cmocka_unit_test(pauses_are_told_apart_by_priority_direction_and_kind),
     };

@@ -13,6 +13,12 @@
 // go, and when the path turned out not to be hot.
 #define WAIT_MAX_NS NS_PER_S
 #define WAIT_COOL_MAX_NS (200 * NS_PER_MS)
+// Where flows get CNPs all the time, for marks where no path of theirs can help (on the way into a
+// host that many send to), trials begin seldom: of one way, and of all.
+#define CNP_WAIT_MIN_NS (20 * NS_PER_MS)
+#define CNP_WAIT_MAX_NS (10 * NS_PER_S)
+#define CNP_TRIAL_GAP_NS (50 * NS_PER_MS)    // between two in the long run
+#define CNP_TRIALS 16                        // at once
 #define FRESH_PERIODS (4 * CONGESTION_BACKS) // without an answer: nothing is known of a way back
 
 int congestion_init(struct congestion *congestion, const struct fabric *fabric, uint64_t seed) {
@@ -107,6 +113,7 @@ static void move(struct congestion *congestion, struct congestion_way *way, uint
     memmove(moved, moved + 1, (CONGESTION_MOVES_MAX - 1) * sizeof *moved);
     moved[CONGESTION_MOVES_MAX - 1] = now_ns;
     congestion->moves++;
+    way->cnp_wait_ns = way->cnp_wait_until_ns = 0;
     way->away = !way->away;
     if (way->away) {
         bool again = way->home_at_ns != 0 && now_ns - way->home_at_ns < policy->quiet_max_ns;
@@ -200,6 +207,7 @@ static void begin_trial(struct congestion *congestion, struct congestion_way *wa
     uint64_t length = trial_length_ns(policy);
     way->trial_from_ns = from_ns;
     way->trial_to_ns = now_ns + length + draw(congestion, way, policy->interval_ns);
+    way->by_cnp = false;
     congestion->trial_count++;
     for (unsigned i = 0; i < 2; i++) {
         struct congestion_loop *loop = &congestion->loops[way->loops[i]];
@@ -227,6 +235,18 @@ static void end_trial(struct congestion *congestion, struct congestion_way *way,
     congestion->trial_count--;
 }
 
+// What began the trial was not the path's fault, or is over.
+static void wait_for_cnps(struct congestion_way *way, uint64_t now_ns) {
+    if (!way->by_cnp) {
+        return;
+    }
+    bool again = way->cnp_wait_ns != 0 &&
+                 way->trial_from_ns < way->cnp_wait_until_ns + way->cnp_wait_ns + CNP_WAIT_MIN_NS;
+    uint64_t wait = again ? 2 * way->cnp_wait_ns : CNP_WAIT_MIN_NS;
+    way->cnp_wait_ns = wait < CNP_WAIT_MAX_NS ? wait : CNP_WAIT_MAX_NS;
+    way->cnp_wait_until_ns = now_ns + way->cnp_wait_ns;
+}
+
 static bool judge_trial(struct congestion *congestion, struct congestion_way *way, uint64_t now_ns,
                         const struct ecn_policy *policy) {
     struct tally here, there;
@@ -245,6 +265,7 @@ static bool judge_trial(struct congestion *congestion, struct congestion_way *wa
         return false;
     }
     if (!marked_by_all(&here, policy->threshold_percent) || !here.last_marked) {
+        wait_for_cnps(way, now_ns);
         end_trial(congestion, way, now_ns, longer_wait_ns(way, WAIT_COOL_MAX_NS, policy));
         return false;
     }
@@ -347,5 +368,46 @@ void congestion_returned(struct congestion *congestion, uint64_t now_ns,
     if (began) {
         pace_send_due(congestion, now_ns, policy);
         congestion->deadline_ns = pace_deadline_ns(congestion, now_ns, policy);
+    }
+}
+
+// ---- CNPs
+
+// A trial costs nothing more where the path is in one already.
+static bool may_begin_by_cnp(struct congestion *congestion, const struct congestion_loop *loop,
+                             uint64_t now_ns) {
+    uint64_t paid_at_ns = congestion->cnp_trials_at_ns;
+    if (loop->trial_until_ns >= now_ns) {
+        return true;
+    }
+    if (paid_at_ns > now_ns + (CNP_TRIALS - 1) * CNP_TRIAL_GAP_NS) {
+        return false;
+    }
+    congestion->cnp_trials_at_ns = (paid_at_ns > now_ns ? paid_at_ns : now_ns) + CNP_TRIAL_GAP_NS;
+    return true;
+}
+
+void congestion_hint(struct congestion *congestion, uint32_t index, uint64_t now_ns,
+                     const struct ecn_policy *policy) {
+    struct congestion_way *way = &congestion->ways[index];
+    struct congestion_loop *loop = &congestion->loops[loop_in_use(way)];
+    if (pace_hasten(loop, now_ns)) {
+        congestion->deadline_ns = now_ns;
+    }
+    if (way->trial_to_ns != 0 || now_ns < way->wait_until_ns || now_ns < way->cnp_wait_until_ns ||
+        !may_move(congestion, way, now_ns) || !may_begin_by_cnp(congestion, loop, now_ns)) {
+        return;
+    }
+    begin_trial(congestion, way, now_ns, now_ns, policy);
+    way->by_cnp = true;
+    congestion->deadline_ns = now_ns;
+}
+
+void congestion_hint_port(struct congestion *congestion, uint32_t port, uint64_t now_ns) {
+    for (uint32_t i = 0; i < congestion->way_count; i++) {
+        const struct congestion_way *way = &congestion->ways[i];
+        if (way->port == port && pace_hasten(&congestion->loops[loop_in_use(way)], now_ns)) {
+            congestion->deadline_ns = now_ns;
+        }
     }
 }

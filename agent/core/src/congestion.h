@@ -9,15 +9,19 @@
 // How often a path in use is probed (congestion_pace.c):
 //
 //     a trial                      every spacing, a small part of the interval
-//     for a while after a mark     every interval
+//     for a while after a hint     every interval
 //     its way is away              so often that a quiet time sees many probes
 //     else                         every idle interval, if there is one
 //
-//             a mark                 K probes, most of them marked and so the last; backup is cool
+//             a hint                 K probes, most of them marked and so the last; backup is cool
 //   HOME ------------------> trial ------------------------------------------------------> AWAY
 //    ^  ^--- otherwise --------'                                                             |
 //    |  home answers without a mark for the quiet time (doubles when the way leaves again    |
 //    '- soon), and it could leave again; or a trial finds the backup hot and home cool ------'
+//
+// A hint is a marked probe, or a CNP for one of the flows (congestion_cnps.c): somebody received a
+// packet of ours that was marked, on whatever link. Nothing moves but by the probes of a trial,
+// which say whether it was one of the path's.
 //
 // In a trial both paths are probed in quick succession, for a time drawn from an interval. Of many
 // hosts that see the same hot link those whose trials end first leave it; the others find their
@@ -96,10 +100,12 @@ struct congestion_way {
     link_id cause;
     uint8_t causes;
     uint32_t cause_ppm;
-    uint64_t trial_from_ns, trial_to_ns; // 0: none
-    uint64_t wait_ns, wait_until_ns;     // until the next trial, when the last one led nowhere
-    uint64_t left_at_ns, home_at_ns;     // 0: never
-    uint64_t hold_ns, quiet_ns;          // quiet time; drawn from it for this stay away
+    uint64_t trial_from_ns, trial_to_ns;     // 0: none
+    uint64_t wait_ns, wait_until_ns;         // until the next trial, when the last one led nowhere
+    uint64_t cnp_wait_ns, cnp_wait_until_ns; // likewise, for one that a CNP begins
+    bool by_cnp;                             // the last trial was begun by one
+    uint64_t left_at_ns, home_at_ns;         // 0: never
+    uint64_t hold_ns, quiet_ns;              // quiet time; drawn from it for this stay away
     uint64_t moved_at_ns[CONGESTION_MOVES_MAX]; // 0: never
     uint32_t draws;
 };
@@ -122,6 +128,7 @@ struct congestion {
     uint32_t loop_count;
     struct congestion_probe *outstanding;
     uint64_t head_token, next_token;
+    uint64_t cnp_trials_at_ns; // when all those begun by CNPs are paid for
     uint64_t deadline_ns;
     struct engine_probe *out; // to send in this step
     uint32_t out_count, out_capacity;
@@ -141,6 +148,12 @@ bool congestion_tick(struct congestion *congestion, uint64_t now_ns,
                      const struct ecn_policy *policy);
 void congestion_returned(struct congestion *congestion, uint64_t now_ns,
                          const struct engine_probe_result *result, const struct ecn_policy *policy);
+// CNPs came for a way's flows. Trials of many ways at once begin one after the other; the caller
+// ticks at once when it has told all.
+void congestion_hint(struct congestion *congestion, uint32_t way, uint64_t now_ns,
+                     const struct ecn_policy *policy);
+// CNPs came for any of the flows of an own port.
+void congestion_hint_port(struct congestion *congestion, uint32_t port, uint64_t now_ns);
 void congestion_unsent(struct congestion *congestion, uint64_t token);
 // The way's backup is down: home, whatever it is like. Not a move by this module's account.
 void congestion_send_home(struct congestion *congestion, uint32_t way, uint64_t now_ns);

@@ -101,6 +101,7 @@ void engine_close(struct engine *engine) {
         learn_fini(engine);
     }
     free(engine->told);
+    free(engine->link_cnps);
     free(engine->orders);
     fabric_close(engine->held);
     fabric_close(engine->fabric);
@@ -253,6 +254,9 @@ static int learn(struct engine *engine, const struct engine_event *event, struct
         return 0;
     case ENGINE_COUNTERS:
         route_learn_counters(engine, &event->counters);
+        return 0;
+    case ENGINE_CNPS:
+        congestion_learn_cnps(engine, &event->cnps);
         return 0;
     case ENGINE_NIC_APPLIED:
         nic_applied(engine, event->port);

@@ -36,12 +36,14 @@ int engine_adopt_fabric(struct engine *engine, struct fabric *fabric, struct err
     next.job_count = 0;
     next.plans_stale = next.scopes_stale = true;
     next.told = calloc(fabric_link_count(fabric), sizeof *next.told);
-    int rc = next.told == NULL ? -ENOMEM : learn_init(&next);
+    next.link_cnps = calloc(fabric_link_count(fabric), sizeof *next.link_cnps);
+    int rc = next.told == NULL || next.link_cnps == NULL ? -ENOMEM : learn_init(&next);
     rc = rc == 0 ? judge_init(&next) : rc;
     if (rc != 0) {
         learn_fini(&next);
         judge_fini(&next);
         free(next.told);
+        free(next.link_cnps);
         return error_set(error, rc, "no memory for fabric %s", fabric->name);
     }
     next.own_port_count = fabric->nodes[self.i].port_count;
@@ -60,6 +62,7 @@ int engine_adopt_fabric(struct engine *engine, struct fabric *fabric, struct err
         judge_fini(engine);
         learn_fini(engine);
         free(engine->told);
+        free(engine->link_cnps);
         fabric_close(engine->fabric);
     }
     *engine = next;

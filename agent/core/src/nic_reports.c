@@ -5,8 +5,8 @@
 
 #include "state.h"
 
-static bool find_port_by_address(const struct engine *engine, const uint8_t address[16],
-                                 port_id *out, unsigned *family) {
+bool route_port_of_address(const struct engine *engine, const uint8_t address[16], port_id *out,
+                           unsigned *family) {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     *family = memcmp(address, mapped, sizeof mapped) == 0 ? 0 : 1;
     for (uint32_t i = 0; i < engine->router.steer_count; i++) {
@@ -50,7 +50,7 @@ void route_learn_qps(struct engine *engine, const struct engine_port_qps *event)
         port_id dst;
         unsigned family;
         uint32_t index;
-        if (!find_port_by_address(engine, event->qps[i].destination, &dst, &family) ||
+        if (!route_port_of_address(engine, event->qps[i].destination, &dst, &family) ||
             !steer_find(engine, engine->own_ports[event->port], dst, &index)) {
             continue;
         }
@@ -109,7 +109,7 @@ void route_learn_counters(struct engine *engine, const struct engine_port_counte
         port_id dst;
         unsigned family;
         uint32_t index;
-        if (!find_port_by_address(engine, counter->match.destination, &dst, &family) ||
+        if (!route_port_of_address(engine, counter->match.destination, &dst, &family) ||
             !steer_find(engine, engine->own_ports[event->port], dst, &index)) {
             continue;
         }

@@ -84,6 +84,7 @@ static bool leaves_hot_link(struct engine *engine, const struct link_belief *vie
     part->hot = true;
     part->hot_links = way->causes;
     part->hot_ppm = way->cause_ppm;
+    part->by_cnp = way->by_cnp;
     return true;
 }
 
@@ -148,27 +149,31 @@ static void note_hot(struct engine *engine, const char *subject, uint32_t number
     fabric_format_link(engine->fabric, part->cause, link);
     if (leaves) {
         engine_note(engine, NOTE_INFO, "ecn_left", subject,
-                    "part %u leaves %s%s: %u %% of the probes over it came back marked", number + 1,
-                    link, is_alone(part->hot_links) ? "" : ", or what follows it",
-                    part->hot_ppm / 10000);
+                    "part %u leaves %s%s: %s%u %% of the probes over it came back marked",
+                    number + 1, link, is_alone(part->hot_links) ? "" : ", or what follows it",
+                    part->by_cnp ? "after CNPs " : "", part->hot_ppm / 10000);
     } else {
         engine_note(engine, NOTE_INFO, "ecn_returned", subject, "part %u no longer avoids %s",
                     number + 1, link);
     }
 }
 
+void route_format_pair(const struct engine *engine, port_id src, port_id dst,
+                       char text[LINK_NAME_SIZE]) {
+    char to[NAME_SIZE + 4];
+    fabric_format_port(engine->fabric, src, text);
+    fabric_format_port(engine->fabric, dst, to);
+    size_t length = strlen(text);
+    text[length] = '>';
+    memcpy(text + length + 1, to, strlen(to) + 1);
+}
+
 static void note_move(struct engine *engine, const struct plan_flow *flow, uint32_t part,
                       const struct steer_part *before, const struct steer_part *now) {
-    char src[NAME_SIZE + 4], dst[NAME_SIZE + 4], old_way[72], new_way[72];
-    fabric_format_port(engine->fabric, flow->src, src);
-    fabric_format_port(engine->fabric, flow->dst, dst);
+    char old_way[72], new_way[72], subject[LINK_NAME_SIZE];
     format_way(engine, &before->path, old_way, sizeof old_way);
     format_way(engine, &now->path, new_way, sizeof new_way);
-    char subject[LINK_NAME_SIZE] = "";
-    size_t length = strlen(src);
-    memcpy(subject, src, length);
-    subject[length] = '>';
-    memcpy(subject + length + 1, dst, strlen(dst) + 1);
+    route_format_pair(engine, flow->src, flow->dst, subject);
     bool by_ecn = before->hot != now->hot;
     bool to_backup = now->choice == PART_BACKUP;
     engine->stats.moves_by_ecn += by_ecn;

@@ -148,14 +148,16 @@ struct steer_slot {
     uint64_t bytes;                          // planned on it
     uint32_t way;                            // in congestion.ways; WAY_NONE: it may not leave
     uint64_t last_bytes[2], last_packets[2]; // NIC counters at the last reading, IPv4 and IPv6
+    uint64_t cnps;                           // for flows on it, wherever it led when they came
 };
 
 struct steer_part {
     enum part_choice choice;
     struct path path; // in use
     link_id cause;
-    bool lossy; // PART_BACKUP: the cause is not down, it loses packets by the own localization
-    bool hot;   // PART_BACKUP: the cause is hot, not down
+    bool lossy;  // PART_BACKUP: the cause is not down, it loses packets by the own localization
+    bool hot;    // PART_BACKUP: the cause is hot, not down
+    bool by_cnp; // and a CNP told of it
     uint8_t hot_links; // of the planned path, as bits: no probe tells these apart
     uint32_t hot_ppm;  // of the probes over it that were marked
     uint64_t packets, bytes;
@@ -180,7 +182,9 @@ struct steer {
     uint8_t bucket[RULE_BUCKETS]; // -> slot
     struct seen_qp qps[STEER_QPS_MAX];
     uint16_t qp_count;
-    bool qps_changed; // buckets are to be assigned anew
+    bool qps_changed;          // buckets are to be assigned anew
+    uint64_t cnps_unplaced;    // for one of its flows, on whichever slot
+    uint64_t cnps_noted_at_ns; // 0: never
 };
 
 struct plan_problems_list {
@@ -302,6 +306,7 @@ struct engine {
     uint32_t plan_version; // the lowest of all live members
     struct router router;
     struct told_link *told; // by directed link
+    uint64_t *link_cnps; // by directed link: for flows whose path has it as the first of a choice
     struct load_meter load_meter;
     struct pace_state paces;
     struct audit_state audit;
@@ -411,6 +416,9 @@ uint64_t valve_deadline_ns(const struct engine *engine);
 
 // route.c, rules.c, buckets.c
 void route(struct engine *engine);
+// "h0>h5", "h0.1>h5.1"
+void route_format_pair(const struct engine *engine, port_id src, port_id dst,
+                       char text[LINK_NAME_SIZE]);
 void route_program(struct engine *engine); // the wanted rules from the paths in use
 int steer_replan(struct engine *engine);   // -ENOMEM, -EINVAL: the old plan stays
 // plans.c
@@ -428,6 +436,12 @@ void route_fini(struct router *router);
 void route_learn_qps(struct engine *engine, const struct engine_port_qps *event);
 void route_learn_counters(struct engine *engine, const struct engine_port_counters *event);
 bool steer_find(const struct engine *engine, port_id src, port_id dst, uint32_t *index);
+// The slot that a QP, by its destination's number, is sent over. False: several, or not known.
+bool steer_slot_of_qp(const struct engine *engine, const struct steer *steer, uint32_t qp,
+                      uint8_t *slot);
+// Of those that a port of ours sends to; the family is 0 for IPv4, 1 for IPv6.
+bool route_port_of_address(const struct engine *engine, const uint8_t address[16], port_id *out,
+                           unsigned *family);
 // Why a flow of the plan goes plain; NULL: it is steered.
 const char *plain_reason(const struct engine *engine, const struct plan *plan,
                          const struct plan_flow *flow);
@@ -442,6 +456,9 @@ struct ecn_policy ecn_policy_of(const struct engine *engine);
 void congestion_follow_plan(struct engine *engine);
 void congestion_probe_returned(struct engine *engine, const struct engine_probe_result *probe);
 void congestion_work(struct engine *engine); // in time: probes, moves
+// congestion_cnps.c
+void congestion_learn_cnps(struct engine *engine, const struct engine_port_cnps *event);
+
 // NULL: the part has none.
 const struct congestion_way *way_of_part(const struct engine *engine, const struct plan_flow *flow,
                                          const struct steer_part *part, uint32_t *index);

@@ -122,12 +122,38 @@ void steer_assign_buckets(struct steer *steer) {
     buckets_assign(weights, steer->slot_count, qps, steer->bucket);
 }
 
+// The bucket of a QP; where the NIC chooses by source port it must have been seen sending.
+static bool bucket_of(const struct engine *engine, const struct steer *steer, uint32_t qp,
+                      uint32_t *bucket) {
+    *bucket = qp % RULE_BUCKETS;
+    for (unsigned i = 0; !engine->config.nic.per_qp && i < steer->qp_count; i++) {
+        if (steer->qps[i].qp == qp) {
+            *bucket = steer->qps[i].key % RULE_BUCKETS;
+            return true;
+        }
+    }
+    return engine->config.nic.per_qp;
+}
+
+bool steer_slot_of_qp(const struct engine *engine, const struct steer *steer, uint32_t qp,
+                      uint8_t *slot) {
+    uint32_t bucket = 0;
+    if (!steer->steered || steer->spray ||
+        (steer->slot_count > 1 && !bucket_of(engine, steer, qp, &bucket))) {
+        return false;
+    }
+    *slot = steer->slot_count == 1 ? 0 : steer->bucket[bucket];
+    return true;
+}
+
 // What was learnt of a pair survives a new plan: its QPs, and its buckets where the slots stayed.
 static void carry_steer(const struct steer *before, struct steer *steer) {
     memset(steer->bucket, 0xff, sizeof steer->bucket);
     if (before == NULL) {
         return;
     }
+    steer->cnps_unplaced = before->cnps_unplaced;
+    steer->cnps_noted_at_ns = before->cnps_noted_at_ns;
     memcpy(steer->qps, before->qps, sizeof steer->qps);
     steer->qp_count = before->qp_count;
     bool same = before->slot_count == steer->slot_count;
@@ -141,6 +167,7 @@ static void carry_steer(const struct steer *before, struct steer *steer) {
             slot->last_packets[family] =
                 same ? before->slots[i].last_packets[family] : COUNTER_UNKNOWN;
         }
+        slot->cnps = same ? before->slots[i].cnps : 0;
     }
     if (same) { // slots are in the order of parts: the same part keeps its QPs wherever its path
                 // leads now

@@ -56,6 +56,7 @@ void engine_link_at(const struct engine *engine, link_id link, struct engine_lin
         out->fault_place = (enum link_fault_place)finding->verdict.what.place;
         out->fault_confidence_ppm = finding->verdict.confidence_ppm;
     }
+    out->cnps = engine->link_cnps[link.i];
     out->ecn_known = congestion_link_ppm(&engine->congestion, link, engine->now_ns, &out->ecn_ppm);
 }
 
@@ -155,25 +156,25 @@ void engine_part_at(const struct engine *engine, uint32_t flow, uint32_t part,
                                 .lossy = steered->choice == PART_BACKUP && !steered->hot &&
                                          steered->lossy,
                                 .hot = steered->hot,
+                                .by_cnp = steered->by_cnp,
                                 .hot_links = steered->hot_links,
                                 .hot_ppm = steered->hot_ppm};
+    uint32_t steer;
+    if (steer_find(engine, planned->src, planned->dst, &steer)) {
+        out->cnps = engine->router.steers[steer].slots[steered->slot].cnps;
+    }
+}
+
+uint64_t engine_flow_cnps_unplaced(const struct engine *engine, uint32_t flow) {
+    const struct plan_flow *planned = &engine->router.plan.flows[flow];
+    uint32_t steer;
+    return steer_find(engine, planned->src, planned->dst, &steer)
+               ? engine->router.steers[steer].cnps_unplaced
+               : 0;
 }
 
 const char *engine_plain_reason(const struct engine *engine, uint32_t flow) {
     return plain_reason(engine, &engine->router.plan, &engine->router.plan.flows[flow]);
-}
-
-// The bucket of a QP; where the NIC chooses by source port it must have been seen sending.
-static bool bucket_of(const struct engine *engine, const struct steer *steer, uint32_t qp,
-                      uint32_t *bucket) {
-    *bucket = qp % RULE_BUCKETS;
-    for (unsigned i = 0; !engine->config.nic.per_qp && i < steer->qp_count; i++) {
-        if (steer->qps[i].qp == qp) {
-            *bucket = steer->qps[i].key % RULE_BUCKETS;
-            return true;
-        }
-    }
-    return engine->config.nic.per_qp;
 }
 
 bool engine_flow_qp_part(const struct engine *engine, uint32_t flow, uint32_t qp, uint32_t *part) {
@@ -183,14 +184,10 @@ bool engine_flow_qp_part(const struct engine *engine, uint32_t flow, uint32_t qp
         return false;
     }
     const struct steer *steer = &engine->router.steers[index];
-    if (!steer->steered || steer->spray) {
+    uint8_t slot;
+    if (!steer_slot_of_qp(engine, steer, qp, &slot)) {
         return false;
     }
-    uint32_t bucket = 0;
-    if (steer->slot_count > 1 && !bucket_of(engine, steer, qp, &bucket)) {
-        return false;
-    }
-    uint8_t slot = steer->slot_count == 1 ? 0 : steer->bucket[bucket];
     for (uint32_t p = 0; p < planned->part_count; p++) {
         if (engine->router.parts[planned->first_part + p].slot == slot) {
             *part = p;

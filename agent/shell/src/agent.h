@@ -17,6 +17,7 @@
 #include "agent_shell/events.h"
 #include "agent_shell/log.h"
 #include "agent_shell/probe_io.h"
+#include "cnps.h"
 #include "gossip_zmq/gossip_zmq.h"
 #include "kube.h"
 #include "metrics.h"
@@ -51,6 +52,7 @@ struct agent {
     uint32_t nic_opened; // a bit per port: it was open at some time
     struct nic_trouble trouble[ENGINE_PORTS_MAX];
     struct agent_rdma rdma;
+    struct agent_cnps cnps;
     struct agent_settings settings;
     struct agent_metrics metrics;
     bool gossip_more; // the carrier's budget ran out

@@ -129,6 +129,7 @@ static void on_meter(uv_timer_t *timer) {
     restore_probes(agent);
     agent_read_nics(agent);
     agent_rdma_look(agent);
+    agent_cnps_look(agent);
     agent_settings_look(agent);
     agent_metrics_look(agent);
     seeds_look(agent->seeds);
@@ -197,6 +198,7 @@ static int start_handles(struct agent *agent) {
             rc = watch(agent, &agent->nic_watches[i], agent->nics[i]->watch_fd, on_nic);
         }
     }
+    rc = rc != 0 ? rc : agent_cnps_start(agent);
     rc = rc != 0 ? rc : catch_signal(agent, &agent->hangup, SIGHUP, on_hangup);
     rc = rc != 0 ? rc : catch_signal(agent, &agent->terminate, SIGTERM, on_stop);
     rc = rc != 0 ? rc : catch_signal(agent, &agent->interrupt, SIGINT, on_stop);
@@ -260,6 +262,7 @@ int agent_run(struct agent *agent, struct error *error) {
     agent->kube = NULL;
     agent_metrics_close(agent);
     agent_rdma_close(&agent->rdma);
+    agent_cnps_close(agent);
     agent_settings_close(&agent->settings);
     uv_walk(&agent->loop, close_handle, NULL);
     uv_run(&agent->loop, UV_RUN_DEFAULT); // lets the handles close

@@ -121,6 +121,46 @@ static void tell_sums(const struct links *links, struct metric_text *text) {
     metrics_single(text, &omitted, links->omitted);
 }
 
+static bool leaves_own_leaf(const struct agent *agent, link_id link) {
+    const struct fabric *fabric = engine_fabric(agent->engine);
+    bool own = false;
+    for (uint32_t i = 0; i < agent->port_count; i++) {
+        port_id port = engine_own_port(agent->engine, i);
+        own = own || fabric->ports[port.i].leaf.i == fabric_link_from(fabric, link).i;
+    }
+    return own;
+}
+
+// Paths by the link that they take out of the leaf: there are no more than the leaf has.
+static void tell_cnps(const struct agent *agent, struct metric_text *text) {
+    static const struct metric_family by_link = {
+        "srv6_link_cnps", METRIC_COUNTER, NULL,
+        "Congestion notifications for own flows whose path leaves the own leaf over the link."};
+    static const struct metric_family all = {
+        "srv6_cnps", METRIC_COUNTER, NULL,
+        "Congestion notifications for own queue pairs by what is known of them: the path, the two "
+        "ports, or the own port only."};
+    const struct fabric *fabric = engine_fabric(agent->engine);
+    struct engine_stats stats;
+    engine_stats(agent->engine, &stats);
+    const struct metric_case known[] = {{"path", stats.cnps_of_path},
+                                        {"pair", stats.cnps_of_pair},
+                                        {"port", stats.cnps_of_port}};
+    metrics_cases(text, &all, "known", known, sizeof(known) / sizeof(known[0]));
+    metric_family(text, &by_link);
+    for (uint32_t i = 0, told = 0; i < fabric_link_count(fabric) && told < METRICS_LINKS_MAX; i++) {
+        char name[LINK_NAME_SIZE];
+        struct metric_label labels[] = {{"link", name}};
+        struct engine_link link;
+        if (fabric_link_is_internal(fabric, (link_id){i}) && leaves_own_leaf(agent, (link_id){i})) {
+            engine_link_at(agent->engine, (link_id){i}, &link);
+            fabric_format_link(fabric, (link_id){i}, name);
+            metric_value(text, labels, 1, link.cnps);
+            told++;
+        }
+    }
+}
+
 static void tell_prober(const struct agent *agent, struct metric_text *text) {
     static const struct metric_family probes = {
         "srv6_probes", METRIC_COUNTER, NULL,
@@ -169,4 +209,5 @@ void metrics_of_links(const struct agent *agent, struct metric_text *text) {
     }
     free(links.own);
     tell_prober(agent, text);
+    tell_cnps(agent, text);
 }

@@ -197,6 +197,21 @@ void agent_rdma_look(struct agent *agent) {
     }
 }
 
+bool agent_rdma_peer_qp(const struct agent *agent, uint32_t port, const uint8_t destination[16],
+                        uint32_t own, uint32_t *peer) {
+    const struct rdma_facts *facts = &agent->rdma.facts;
+    for (uint32_t i = 0; i < facts->qp_count; i++) {
+        const struct rdma_qp *qp = &facts->qps[i];
+        if (qp->number == own && qp->has_addresses &&
+            memcmp(qp->destination, destination, sizeof qp->destination) == 0 &&
+            is_of_port(agent, engine_own_port(agent->engine, port), qp->source)) {
+            *peer = qp->peer;
+            return true;
+        }
+    }
+    return false;
+}
+
 void agent_rdma_close(struct agent_rdma *rdma) {
     side_close(rdma->side); // takes the reader with it
     rdma->side = NULL;

@@ -36,6 +36,9 @@ struct agent_rdma {
 
 // Starts a reading when the last one is long enough ago. Calls agent_step when it ends.
 void agent_rdma_look(struct agent *agent);
+// The number of a QP at its destination, by ours. False: the machine did not tell.
+bool agent_rdma_peer_qp(const struct agent *agent, uint32_t port, const uint8_t destination[16],
+                        uint32_t own, uint32_t *peer);
 // Ends the readings; one that does not end keeps nobody waiting. Before the loop's handles are
 // closed.
 void agent_rdma_close(struct agent_rdma *rdma);

@@ -207,9 +207,13 @@ static json_t *status_probe(const struct agent *agent) {
     set_int(out, "void", stats.probes_void);
     set_int(out, "late_windows", stats.late_windows);
     set_int(out, "ecn_interval_ns", agent->config.ecn.interval_ns);
+    set_int(out, "ecn_idle_interval_ns", agent->config.ecn.idle_interval_ns);
     set_int(out, "ecn_sent", stats.ecn_probes_sent);
     set_int(out, "ecn_marked", stats.ecn_probes_marked);
     set_int(out, "ecn_moves", stats.moves_by_ecn);
+    set_int(out, "cnps_of_path", stats.cnps_of_path);
+    set_int(out, "cnps_of_pair", stats.cnps_of_pair);
+    set_int(out, "cnps_of_port", stats.cnps_of_port);
     set_int(out, "unsent", io.send_failed - io.late);
     set_int(out, "late", io.late);
     set_int(out, "foreign", io.foreign);

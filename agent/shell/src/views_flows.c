@@ -71,10 +71,11 @@ static json_t *part_json(const struct agent *agent, uint32_t flow, uint32_t inde
     double share = planned->bytes > 0 ? (double)part->bytes / (double)planned->bytes
                                       : 1.0 / planned->part_count;
     json_t *out =
-        json_pack("{s:f, s:o, s:s, s:o, s:o, s:o, s:o, s:b}", "share", share, "realised_share",
+        json_pack("{s:f, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "share", share, "realised_share",
                   seen > 0 ? json_real((double)now.bytes / (double)seen) : json_null(), "state",
                   choice_name(now.choice), "packets", integer(now.packets), "bytes",
-                  integer(now.bytes), "backup_links", cables_json(fabric, &part->backup), "cause",
+                  integer(now.bytes), "cnps", integer(now.cnps), "backup_links",
+                  cables_json(fabric, &part->backup), "cause",
                   now.choice == PART_BACKUP ? link_name_json(fabric, now.cause) : json_null(),
                   "ecn", now.choice == PART_BACKUP && now.hot);
     path_to_json(fabric, now.path != NULL ? now.path : &(struct path){.link_count = 0}, out);
@@ -112,10 +113,11 @@ static json_t *flow_json(const struct agent *agent, uint32_t flow) {
     const char *reason = engine_plain_reason(agent->engine, flow);
     char name[FLOW_NAME_SIZE];
     format_flow(agent, flow, name);
-    return json_pack("{s:s, s:s, s:o, s:b, s:b, s:o, s:b, s:o, s:o}", "flow", name, "job",
+    return json_pack("{s:s, s:s, s:o, s:b, s:b, s:o, s:b, s:o, s:o, s:o}", "flow", name, "job",
                      job_name(agent, planned->job), "bytes", integer(planned->bytes), "local",
                      planned->local, "steered", reason == NULL && !planned->local, "plain_reason",
                      reason != NULL ? json_string(reason) : json_null(), "spray", planned->spray,
+                     "cnps_unplaced", integer(engine_flow_cnps_unplaced(agent->engine, flow)),
                      "parts", parts_json(agent, flow), "qps", agent_rdma_flow_json(agent, flow));
 }
 
@@ -244,6 +246,23 @@ static void explain_part(const struct agent *agent, json_t *list, uint32_t flow,
     }
 }
 
+static void explain_cnps(const struct agent *agent, json_t *list, uint32_t flow) {
+    uint64_t unplaced = engine_flow_cnps_unplaced(agent->engine, flow);
+    for (uint32_t i = 0; i < engine_plan(agent->engine)->flows[flow].part_count; i++) {
+        struct engine_part part;
+        engine_part_at(agent->engine, flow, i, &part);
+        if (part.cnps > 0) {
+            say(list, json_sprintf("%llu congestion notifications (CNPs) came for part %u",
+                                   (unsigned long long)part.cnps, i + 1));
+        }
+    }
+    if (unplaced > 0) {
+        say(list, json_sprintf("%llu congestion notifications (CNPs) came for QPs of which this "
+                               "host does not know what part they take",
+                               (unsigned long long)unplaced));
+    }
+}
+
 static void explain_owner(const struct agent *agent, json_t *list, uint32_t flow, uint32_t number) {
     json_t *qps = agent_rdma_flow_json(agent, flow), *qp;
     size_t index;
@@ -283,6 +302,7 @@ static void explain_flow(const struct agent *agent, json_t *list, uint32_t flow,
     for (uint32_t i = 0; i < planned->part_count; i++) {
         explain_part(agent, list, flow, i);
     }
+    explain_cnps(agent, list, flow);
     if (name->has_qp && engine_flow_qp_part(agent->engine, flow, name->qp, &part)) {
         say(list, json_sprintf("QP %u takes part %u", name->qp, part + 1));
     }

@@ -20,14 +20,15 @@ static json_t *link_row(const struct agent *agent, link_id id) {
     const struct fabric *fabric = engine_fabric(agent->engine);
     struct engine_link link;
     engine_link_at(agent->engine, id, &link);
-    return json_pack("{s:o, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:i, s:i, s:b, s:o}", "link",
+    return json_pack("{s:o, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:i, s:i, s:b, s:o, s:o}", "link",
                      link_name_json(fabric, id), "state", link_state(&link.belief), "own",
                      probe_state_name(link.own), "capacity", link.belief.capacity_ppm / 1e6,
                      "rate_bps", integer(belief_rate_bps(fabric, &link.belief, id)), "rtt_ns",
                      integer(link.rtt_ns), "probes_sent", integer(link.sent), "probes_lost",
                      integer(link.lost), "down_votes", (int)link.belief.down_votes, "observers",
                      (int)link.belief.observer_count, "monitored", link.monitored, "ecn_ppm",
-                     link.ecn_known ? integer(link.ecn_ppm) : json_null());
+                     link.ecn_known ? integer(link.ecn_ppm) : json_null(), "cnps",
+                     integer(link.cnps));
 }
 
 // ---- why

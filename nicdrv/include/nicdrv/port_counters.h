@@ -61,6 +61,8 @@ struct port_counters;
 int port_counters_open(const char *netdev, struct port_counters **out, struct error *error);
 void port_counters_close(struct port_counters *counters); // NULL is a no-op
 void port_counters_read(struct port_counters *counters, struct port_values *out);
+// One of the RDMA counters, at the cost of that one; PORT_COUNTER_ABSENT.
+uint64_t port_counters_read_rdma(struct port_counters *counters, enum port_counter which);
 
 // "cnp_sent", "rx_pauses": the keys of status and metrics.
 const char *port_counter_name(enum port_counter counter);

@@ -97,6 +97,7 @@ enum engine_event_kind {
     ENGINE_DRAIN,      // drain
     ENGINE_QPS,        // qps: what the NIC saw sending
     ENGINE_COUNTERS,   // counters: per rule and path
+    ENGINE_CNPS,       // cnps: congestion notifications that came for our QPs
     ENGINE_NIC_APPLIED, // port: nic_apply succeeded for the first time, or again after it failed
     ENGINE_NIC_FAILED,  // port: nic_apply failed; the engine asks again after a while
     ENGINE_NIC_LOST,    // port: what was applied is gone, so nothing is decapsulated; likewise
@@ -139,6 +140,22 @@ struct engine_port_counters {
     uint32_t count;
 };
 
+// That a packet of one of our QPs was marked, said by its receiver, who names the QP by our number
+// of it; who knows the other number, that of packets, says so.
+struct engine_cnp {
+    uint8_t source[16];
+    bool qp_known;
+    uint32_t qp;    // the destination's
+    uint64_t count; // 0: some, to be counted later
+};
+
+struct engine_port_cnps {
+    uint32_t port;
+    const struct engine_cnp *cnps;
+    uint32_t count;
+    uint64_t of_port; // CNPs of which only the port is known
+};
+
 struct engine_event {
     enum engine_event_kind kind;
     union {
@@ -150,6 +167,7 @@ struct engine_event {
         struct engine_pods pods;
         struct engine_port_qps qps;
         struct engine_port_counters counters;
+        struct engine_port_cnps cnps;
         uint32_t port;
         const struct engine_config *config;
         const struct host_facts *host_facts; // borrowed
@@ -243,6 +261,7 @@ struct engine_link {
     uint32_t tested, missed; // probes over it since it came under suspicion, those lost
     bool ecn_known;          // own probes of the flows' class crossed it lately
     uint32_t ecn_ppm;        // of them came back marked, at most
+    uint64_t cnps;           // for own flows that took this link out of their leaf
 };
 void engine_link_at(const struct engine *engine, link_id link, struct engine_link *out);
 const struct link_evidence *engine_evidence(const struct engine *engine, link_id link,
@@ -314,11 +333,15 @@ struct engine_part {
     link_id cause;           // PART_BACKUP: the link that is down for us, or hot
     bool lossy;              // PART_BACKUP: `cause` is not down, it loses packets
     bool hot;                // PART_BACKUP: because probes over `cause` were marked
+    bool by_cnp;             // and a CNP made us look
+    uint64_t cnps;           // for flows between the two ports that took its place in the rule
     uint8_t hot_links;       // which links of the planned path it may be, as bits in its order
     uint32_t hot_ppm;        // so many of them, when the part left
 };
 void engine_part_at(const struct engine *engine, uint32_t flow, uint32_t part,
                     struct engine_part *out);
+// CNPs for flows between the two ports of which nobody knows what path they took.
+uint64_t engine_flow_cnps_unplaced(const struct engine *engine, uint32_t flow);
 const char *engine_plain_reason(const struct engine *engine,
                                 uint32_t flow); // why a flow is not steered; NULL: it is
 // Which part carries a QP of a flow (by bucket or exact rule). False: the flow is not steered.
@@ -383,6 +406,8 @@ struct engine_stats {
     uint64_t diagnosis_sent, diagnosis_lost, diagnosis_late; // windows that were discarded
     uint64_t moves_by_loss; // away from links that the own localization found lossy
     uint64_t ecn_probes_sent, ecn_probes_marked, moves_by_ecn; // away and home
+    // CNPs by what is known of them: the path, the two ports, the own port.
+    uint64_t cnps_of_path, cnps_of_pair, cnps_of_port;
     uint64_t plans, moves_to_backup, moves_by_plan, nic_updates, nic_failures;
     uint64_t bad_facts;    // values of peers that did not decode or did not fit, dropped
     uint64_t late_windows; // the prober itself was not scheduled in time
