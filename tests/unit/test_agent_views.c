@@ -222,7 +222,8 @@ static void links_lists_every_link_between_switches_and_no_other(void **state) {
     assert_int_equal(json_array_size(json_object_get(out, "links")), 32);
     json_array_foreach(json_object_get(out, "links"), i, one) {
         expect(one, "link:s state:s own:s capacity:r rate_bps:i rtt_ns:i probes_sent:i "
-                    "probes_lost:i down_votes:i observers:i monitored:b ecn_ppm:in");
+                    "probes_lost:i down_votes:i observers:i monitored:b ecn_ppm:in cnps:i "
+                    "fault:s fault_place:s loss_ppm:i excess_ns:i");
         assert_string_equal(text_at(one, "state"), "up");
         assert_true(number_at(one, "rate_bps") == 400000000000);
         assert_true(number_at(one, "observers") >= 2);
@@ -235,7 +236,9 @@ static void why_of_a_link_shows_the_evidence_and_who_gave_orders(void **state) {
     agent_bed_cut(bed, "leaf0>spine1", true);
     agent_bed_run(bed, 300 * NS_PER_MS);
     json_t *out = ask("links", "{\"why\":\"leaf0>spine1\"}");
-    expect(out, "link:s state:s reason:s evidence:a own:o orders:a");
+    expect(out, "link:s state:s reason:s evidence:a own:o orders:a diagnosis:o");
+    expect(json_object_get(out, "diagnosis"), "fault:s place:s loss_ppm:i excess_ns:i probes:i "
+                                              "lost:i confidence_ppm:i votes:i sentences:a");
     expect(at(out, "evidence", 0), "observer:s rack:s verdict:s vote:s capacity_ppm:i "
                                    "loss_ppm:i delay_ns:i probe_count:i");
     assert_string_equal(text_at(at(out, "evidence", 0), "vote"), "counts");

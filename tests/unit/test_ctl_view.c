@@ -55,13 +55,17 @@ static void links_show_both_the_belief_and_the_own_verdict(void **state) {
              "{\"links\":[{\"link\":\"leaf0>spine0\",\"state\":\"up\",\"own\":\"good\","
              "\"capacity\":1.0,\"rate_bps\":50000000,\"rtt_ns\":12100,\"probes_sent\":900,"
              "\"probes_lost\":1,\"down_votes\":0,\"observers\":4,\"monitored\":true,\"ecn_ppm\":"
-             "830000},"
+             "830000,\"fault\":\"lossy\",\"fault_place\":\"link\",\"loss_ppm\":12000},"
              "{\"link\":\"spine0>leaf3\",\"state\":\"down\",\"own\":\"none\",\"capacity\":0.5,"
              "\"rate_bps\":50000000,\"rtt_ns\":0,\"probes_sent\":0,\"probes_lost\":0,"
-             "\"down_votes\":2,\"observers\":3,\"monitored\":false,\"ecn_ppm\":null}]}"),
-        "LINK          STATE  OWN   CAPACITY     RATE      RTT  LOST/SENT  MARKED  DOWN VOTES\n"
-        "leaf0>spine0  up     good    100.0%  50 Mbps  12.1 us      1/900   83.0%         0/4\n"
-        "spine0>leaf3  down   none     50.0%  50 Mbps        -          -       -         2/3\n");
+             "\"down_votes\":2,\"observers\":3,\"monitored\":false,\"ecn_ppm\":null,"
+             "\"fault\":\"slow\",\"fault_place\":\"spine\",\"excess_ns\":18000}]}"),
+        "LINK          STATE  OWN   CAPACITY     RATE      RTT  LOST/SENT  MARKED  DOWN VOTES  "
+        "FOUND\n"
+        "leaf0>spine0  up     good    100.0%  50 Mbps  12.1 us      1/900   83.0%         0/4  "
+        "lossy 1.2%\n"
+        "spine0>leaf3  down   none     50.0%  50 Mbps        -          -       -         2/3  "
+        "spine slow +18.0 us\n");
 }
 
 static void why_of_a_link_names_reason_evidence_and_orders(void **state) {

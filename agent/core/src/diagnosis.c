@@ -228,6 +228,14 @@ bool engine_diagnoses(const struct engine *engine) {
     return engine->config.diagnosis.probes_per_second > 0;
 }
 
+uint32_t engine_suspicion_count(const struct engine *engine) {
+    return engine->diagnose.suspicion_count;
+}
+
+link_id engine_suspicion_at(const struct engine *engine, uint32_t index) {
+    return engine->diagnose.suspicions[index].link;
+}
+
 uint32_t engine_finding_count(const struct engine *engine) {
     return engine->diagnose.finding_count;
 }

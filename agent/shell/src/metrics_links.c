@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "agent.h"
+#include "views_diagnosis.h"
 
 struct own_link {
     char name[LINK_NAME_SIZE];
@@ -12,14 +13,18 @@ struct own_link {
 struct links {
     struct own_link *own; // METRICS_LINKS_MAX
     uint32_t count, omitted;
-    uint64_t up, down, drained, held;
+    uint64_t up, down, drained, avoided, held;
+    uint64_t lossy; // for all, whether avoided or not
 };
 
 static void count_link(struct links *links, const struct engine_link *link) {
+    links->lossy += link->belief.lossy;
     if (link->belief.down) {
         links->down++;
     } else if (link->belief.drained) {
         links->drained++;
+    } else if (link->belief.avoided) {
+        links->avoided++;
     } else if (link->held_by_valve) {
         links->held++;
     } else {
@@ -109,15 +114,20 @@ static void tell_sums(const struct links *links, struct metric_text *text) {
     static const struct metric_family family = {
         "srv6_fabric_links", METRIC_GAUGE, NULL,
         "Directed links between switches by what the fleet believes of them; held: down by the "
-        "evidence, and held up by the safety valve."};
+        "evidence, and held up by the safety valve; avoided: lossy, and out of use for that."};
+    static const struct metric_family lossy = {
+        "srv6_fabric_links_lossy", METRIC_GAUGE, NULL,
+        "Directed links between switches that two observers found to lose too much."};
     static const struct metric_family omitted = {
         "srv6_metrics_omitted", METRIC_GAUGE, NULL,
         "Probed links that are left out here because they would be too many."};
     const struct metric_case states[] = {{"up", links->up},
                                          {"down", links->down},
                                          {"drained", links->drained},
+                                         {"avoided", links->avoided},
                                          {"held", links->held}};
     metrics_cases(text, &family, "state", states, sizeof(states) / sizeof(states[0]));
+    metrics_single(text, &lossy, links->lossy);
     metrics_single(text, &omitted, links->omitted);
 }
 
@@ -198,6 +208,49 @@ static void tell_prober(const struct agent *agent, struct metric_text *text) {
     metric_durations(text, NULL, 0, &agent->metrics.rtt);
 }
 
+// At most DIAGNOSE_FINDINGS_MAX findings (diagnose.h in the engine's sources), each with a name.
+static void tell_diagnosis(const struct agent *agent, struct metric_text *text) {
+    static const struct metric_family probes = {
+        "srv6_diagnosis_probes", METRIC_COUNTER, NULL,
+        "Probes of the search for loss and delay, by what became of them."};
+    static const struct metric_family late = {
+        "srv6_diagnosis_late_windows", METRIC_COUNTER, NULL,
+        "Times that what that search saw was discarded, since this host had not run."};
+    static const struct metric_family moves = {
+        "srv6_diagnosis_moves", METRIC_COUNTER, NULL,
+        "Parts of own flows that left a link which this host found lossy."};
+    static const struct metric_family findings = {
+        "srv6_diagnosis_loss_ppm", METRIC_GAUGE, NULL,
+        "What this host found to lose packets, and how many in a million of its probes."};
+    static const struct metric_family slow = {
+        "srv6_diagnosis_excess_seconds", METRIC_GAUGE, "seconds",
+        "Links that this host found to be slow, and by how much more than those around them."};
+    struct engine_stats stats;
+    engine_stats(agent->engine, &stats);
+    const struct metric_case results[] = {{"sent", stats.diagnosis_sent},
+                                          {"lost", stats.diagnosis_lost}};
+    metrics_cases(text, &probes, "result", results, sizeof(results) / sizeof(results[0]));
+    metrics_single(text, &late, stats.diagnosis_late);
+    metrics_single(text, &moves, stats.moves_by_loss);
+    for (unsigned pass = 0; pass < 2; pass++) {
+        metric_family(text, pass == 0 ? &findings : &slow);
+        for (uint32_t i = 0; i < engine_finding_count(agent->engine); i++) {
+            struct engine_finding finding;
+            engine_finding_at(agent->engine, i, &finding);
+            struct metric_label labels[] = {{"place", fault_place_name(finding.place)},
+                                            {"subject", finding.subject}};
+            if (finding.over || finding.slow != (pass == 1)) {
+                continue;
+            }
+            if (pass == 0) {
+                metric_value(text, labels, 2, finding.loss_ppm);
+            } else {
+                metric_seconds(text, labels, 2, finding.excess_ns);
+            }
+        }
+    }
+}
+
 void metrics_of_links(const struct agent *agent, struct metric_text *text) {
     struct links links = {.own = calloc(METRICS_LINKS_MAX, sizeof(struct own_link))};
     if (links.own != NULL) {
@@ -210,4 +263,5 @@ void metrics_of_links(const struct agent *agent, struct metric_text *text) {
     free(links.own);
     tell_prober(agent, text);
     tell_cnps(agent, text);
+    tell_diagnosis(agent, text);
 }

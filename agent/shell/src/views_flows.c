@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "views_diagnosis.h"
 
 #define EXIT_FAILED 1
 #define FLOW_NAME_SIZE (2 * (NAME_SIZE + 4) + 2)
@@ -234,9 +235,10 @@ static void explain_part(const struct agent *agent, json_t *list, uint32_t flow,
                                "over %s came back marked (ECN)",
                                index + 1, planned->part_count, now.hot_ppm / 10000, cause));
     } else if (now.choice == PART_BACKUP) {
-        say(list, json_sprintf("part %u of %u is on its backup path because %s is down for this "
-                               "host",
-                               index + 1, planned->part_count, cause));
+        say(list, json_sprintf("part %u of %u is on its backup path because %s %s", index + 1,
+                               planned->part_count, cause,
+                               now.lossy ? "loses packets, as this host found"
+                                         : "is down for this host"));
     } else if (now.choice == PART_PRIMARY) {
         say(list, json_sprintf("part %u of %u is on the path that the plan gave it", index + 1,
                                planned->part_count));
@@ -339,7 +341,7 @@ static json_t *hops_json(const struct agent *agent, const struct path *path) {
     for (unsigned i = 0; i < path->link_count; i++) {
         struct engine_link link;
         engine_link_at(agent->engine, path->links[i], &link);
-        const char *state = link.belief.down ? "down" : link.belief.drained ? "drained" : "up";
+        const char *state = link_state_name(&link.belief);
         json_array_append_new(
             list, json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o}", "from",
                             fabric->nodes[fabric_link_from(fabric, path->links[i]).i].name, "to",

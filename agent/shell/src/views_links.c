@@ -5,12 +5,9 @@
 
 #include "agent.h"
 #include "agent_shell/clock.h"
+#include "views_diagnosis.h"
 
 #define EXIT_FAILED 1
-
-static const char *link_state(const struct link_belief *belief) {
-    return belief->down ? "down" : belief->drained ? "drained" : "up";
-}
 
 static json_t *integer(uint64_t value) {
     return json_integer((json_int_t)value);
@@ -20,15 +17,17 @@ static json_t *link_row(const struct agent *agent, link_id id) {
     const struct fabric *fabric = engine_fabric(agent->engine);
     struct engine_link link;
     engine_link_at(agent->engine, id, &link);
-    return json_pack("{s:o, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:i, s:i, s:b, s:o, s:o}", "link",
-                     link_name_json(fabric, id), "state", link_state(&link.belief), "own",
-                     probe_state_name(link.own), "capacity", link.belief.capacity_ppm / 1e6,
-                     "rate_bps", integer(belief_rate_bps(fabric, &link.belief, id)), "rtt_ns",
-                     integer(link.rtt_ns), "probes_sent", integer(link.sent), "probes_lost",
-                     integer(link.lost), "down_votes", (int)link.belief.down_votes, "observers",
-                     (int)link.belief.observer_count, "monitored", link.monitored, "ecn_ppm",
-                     link.ecn_known ? integer(link.ecn_ppm) : json_null(), "cnps",
-                     integer(link.cnps));
+    return json_pack(
+        "{s:o, s:s, s:s, s:f, s:o, s:o, s:o, s:o, s:i, s:i, s:b, s:o, s:o, s:s, s:s, s:i, s:o}",
+        "link", link_name_json(fabric, id), "state", link_state_name(&link.belief), "own",
+        probe_state_name(link.own), "capacity", link.belief.capacity_ppm / 1e6, "rate_bps",
+        integer(belief_rate_bps(fabric, &link.belief, id)), "rtt_ns", integer(link.rtt_ns),
+        "probes_sent", integer(link.sent), "probes_lost", integer(link.lost), "down_votes",
+        (int)link.belief.down_votes, "observers", (int)link.belief.observer_count, "monitored",
+        link.monitored, "ecn_ppm", link.ecn_known ? integer(link.ecn_ppm) : json_null(), "cnps",
+        integer(link.cnps), "fault", link_fault_name(link.fault), "fault_place",
+        fault_place_name(link.fault_place), "loss_ppm", (int)link.fault_ppm, "excess_ns",
+        integer(link.excess_ns));
 }
 
 // ---- why
@@ -139,6 +138,12 @@ static json_t *reason_json(const struct engine_link *link, const char *name, siz
     if (belief->drained) {
         return json_sprintf("%s is drained by an operator's order", name);
     }
+    if (belief->lossy) {
+        return json_sprintf("%s loses %.2f %% or more by %u of %u observers%s", name,
+                            belief->loss_ppm / 1e4, belief->lossy_votes, belief->observer_count,
+                            belief->avoided ? ": it is avoided as if drained"
+                                            : "; it stays in use");
+    }
     if (link->own == PROBE_DOWN) {
         return json_sprintf("%s is up for all (%u of %u observers say down, which is not enough), "
                             "but this host's own probes are lost: its own flows avoid it",
@@ -157,10 +162,11 @@ static json_t *explain_link(const struct agent *agent, link_id id) {
     fabric_format_link(engine_fabric(agent->engine), id, name);
     engine_link_at(agent->engine, id, &link);
     json_t *orders = orders_json(agent, id);
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "link", name, "state",
-                     link_state(&link.belief), "reason",
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "link", name, "state",
+                     link_state_name(&link.belief), "reason",
                      reason_json(&link, name, json_array_size(orders)), "evidence",
-                     evidence_json(agent, id), "own", own_json(&link), "orders", orders);
+                     evidence_json(agent, id), "own", own_json(&link), "orders", orders,
+                     "diagnosis", diagnosis_json(agent, id, &link));
 }
 
 static json_t *explain(struct agent *agent, const char *name, struct control_refusal *refusal) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
+#include <string.h>
 
 #include "tool/json.h"
 #include "tool/table.h"
@@ -36,13 +37,30 @@ static void ecn_cell(struct tool_table *table, const json_t *object) {
     tool_table_cell(table, "%s", ppm != UINT64_MAX ? share : "-");
 }
 
+// What the own localization found: "lossy 1.2%", "slow +18.0 us", "spine lossy 100.0%".
+static void fault_cell(struct tool_table *table, const json_t *object) {
+    const char *fault = tool_json_text(object, "fault", "none");
+    const char *place = tool_json_text(object, "fault_place", "link");
+    const char *where = strcmp(place, "link") == 0 ? "" : place, *gap = *where != '\0' ? " " : "";
+    char text[24];
+    if (strcmp(fault, "lossy") == 0) {
+        tool_format_share((double)tool_json_u64(object, "loss_ppm", 0) / 1e6, text);
+        tool_table_cell(table, "%s%slossy %s", where, gap, text);
+    } else if (strcmp(fault, "slow") == 0) {
+        tool_format_duration(tool_json_u64(object, "excess_ns", 0), text);
+        tool_table_cell(table, "%s%sslow +%s", where, gap, text);
+    } else {
+        tool_table_cell(table, "%s", strcmp(fault, "none") == 0 ? "-" : fault);
+    }
+}
+
 int view_links(const json_t *result, FILE *out) {
-    static const struct tool_column columns[] = {{"LINK", false},     {"STATE", false},
-                                                 {"OWN", false},      {"CAPACITY", true},
-                                                 {"RATE", true},      {"RTT", true},
-                                                 {"LOST/SENT", true}, {"MARKED", true},
-                                                 {"DOWN VOTES", true}};
-    struct tool_table *table = tool_table_open(columns, 9);
+    static const struct tool_column columns[] = {{"LINK", false},      {"STATE", false},
+                                                 {"OWN", false},       {"CAPACITY", true},
+                                                 {"RATE", true},       {"RTT", true},
+                                                 {"LOST/SENT", true},  {"MARKED", true},
+                                                 {"DOWN VOTES", true}, {"FOUND", false}};
+    struct tool_table *table = tool_table_open(columns, 10);
     if (table == NULL) {
         return TOOL_FAILED;
     }
@@ -62,6 +80,7 @@ int view_links(const json_t *result, FILE *out) {
         ecn_cell(table, link);
         tool_table_cell(table, "%" PRIu64 "/%" PRIu64, tool_json_u64(link, "down_votes", 0),
                         tool_json_u64(link, "observers", 0));
+        fault_cell(table, link);
     }
     return finish(table, out);
 }
@@ -112,12 +131,24 @@ static void print_own(const json_t *own, FILE *out) {
     view_sentence(out, text);
 }
 
+static void print_diagnosis(const json_t *diagnosis, FILE *out) {
+    size_t index;
+    const json_t *sentence;
+    json_array_foreach(tool_json_array(diagnosis, "sentences"), index, sentence) {
+        char text[512];
+        const char *words = json_string_value(sentence);
+        snprintf(text, sizeof text, "  Diagnosis: %s", words != NULL ? words : "-");
+        view_sentence(out, text);
+    }
+}
+
 static int print_why(const json_t *link, FILE *out) {
     char text[1024];
     snprintf(text, sizeof text, "%s: %s: %s", tool_json_text(link, "link", "-"),
              tool_json_text(link, "state", "-"), tool_json_text(link, "reason", "no reason given"));
     view_sentence(out, text);
     print_own(tool_json_object(link, "own"), out);
+    print_diagnosis(tool_json_object(link, "diagnosis"), out);
     size_t index;
     const json_t *order;
     json_array_foreach(tool_json_array(link, "orders"), index, order) {

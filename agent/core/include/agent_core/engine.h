@@ -242,6 +242,9 @@ struct engine_finding {
 uint32_t engine_finding_count(const struct engine *engine);
 void engine_finding_at(const struct engine *engine, uint32_t index, struct engine_finding *out);
 bool engine_diagnoses(const struct engine *engine);
+// Directed links that lost probes lately, those that lost most first; others hear of them.
+uint32_t engine_suspicion_count(const struct engine *engine);
+link_id engine_suspicion_at(const struct engine *engine, uint32_t index);
 
 // Links: shared belief, all evidence (sorted by link), own verdict.
 enum probe_state { PROBE_NONE, PROBE_GOOD, PROBE_SUSPECT, PROBE_DOWN, PROBE_HELD };
