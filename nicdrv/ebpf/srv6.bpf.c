@@ -29,9 +29,6 @@
 
 #define ROCE_PORT 4791
 #define BTH_BYTES 12
-#define BTH_CNP 0x81
-#define CNP_UDP_BYTES (8 + BTH_BYTES + 16 + 4)      // 16 reserved, ICRC
-#define CNP_PACKET_BYTES (60 + CNP_UDP_BYTES)       // IPv4 with all its options
 #define HEADERS_MAX (ETH_HLEN + 60 + 8 + BTH_BYTES) // IPv4 with all its options
 #define ECN_MASK 3
 #define ECN_CE 3
@@ -42,6 +39,8 @@
 #define NEXT_HEADER_ROUTING 43
 #define ROUTING_TYPE_SRH 4
 #define IPV4_FRAGMENT 0x3fff // more fragments, or an offset
+
+#include "srv6_cnps.h" // with what is defined above
 
 // Since Linux 6.2; older headers lack the name, older kernels answer EINVAL.
 #define ROOM_DECAP_L3_IPV4 (1ULL << 7)
@@ -97,18 +96,6 @@ struct {
     __type(key, struct srv6_qp_key);
     __type(value, struct srv6_qp);
 } qps SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
-    __uint(max_entries, SRV6_CNPS);
-    __type(key, struct srv6_cnp_key);
-    __type(value, struct srv6_cnp);
-} cnps SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, SRV6_CNP_RING_BYTES);
-} cnp_hints SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -501,66 +488,6 @@ static __always_inline int is_local(const struct ipv6hdr *ip) {
         }
     }
     return 0;
-}
-
-static __always_inline int cnp_from_ipv4(struct __sk_buff *skb, __u32 *offset,
-                                         struct srv6_address *source) {
-    struct iphdr ip;
-    if (bpf_skb_load_bytes(skb, *offset, &ip, sizeof ip) || ip.protocol != IPPROTO_UDP ||
-        (ip.frag_off & bpf_htons(IPV4_FRAGMENT)) || ip.ihl < 5) {
-        return -1;
-    }
-    source->half[0] = 0;
-    source->half[1] = bpf_cpu_to_be64(0xffff00000000ULL | bpf_ntohl(ip.saddr));
-    *offset += ip.ihl * 4;
-    return 0;
-}
-
-static __always_inline int cnp_from_ipv6(struct __sk_buff *skb, __u32 *offset,
-                                         struct srv6_address *source) {
-    struct ipv6hdr ip;
-    if (bpf_skb_load_bytes(skb, *offset, &ip, sizeof ip) || ip.nexthdr != IPPROTO_UDP) {
-        return -1;
-    }
-    __builtin_memcpy(source, &ip.saddr, sizeof *source);
-    *offset += sizeof ip;
-    return 0;
-}
-
-static __always_inline void count_cnp(const struct srv6_cnp_key *key) {
-    __u64 now = bpf_ktime_get_ns();
-    struct srv6_cnp *cnp = bpf_map_lookup_elem(&cnps, key);
-    if (!cnp) {
-        struct srv6_cnp first = {.count = 1, .hinted_at_ns = now};
-        bpf_map_update_elem(&cnps, key, &first, BPF_ANY);
-    } else {
-        cnp->count++;
-        if (now - cnp->hinted_at_ns < SRV6_CNP_HINT_NS) {
-            return;
-        }
-        cnp->hinted_at_ns = now;
-    }
-    bpf_ringbuf_output(&cnp_hints, (void *)key, sizeof *key, 0); // a full ring has hints enough
-}
-
-// Counts the packet, whose IP header is at the offset, when it is a CNP. Their size is known, so
-// that data costs no look at its headers.
-static __always_inline void note_cnp(struct __sk_buff *skb, __u32 offset, int is_v4) {
-    struct srv6_cnp_key key = {};
-    struct {
-        struct udphdr udp;
-        __be32 bth[2];
-    } head;
-    if (skb->len > offset + CNP_PACKET_BYTES ||
-        (is_v4 ? cnp_from_ipv4(skb, &offset, &key.source)
-               : cnp_from_ipv6(skb, &offset, &key.source)) ||
-        bpf_skb_load_bytes(skb, offset, &head, sizeof head) ||
-        head.udp.dest != bpf_htons(ROCE_PORT) || head.udp.len != bpf_htons(CNP_UDP_BYTES) ||
-        bpf_ntohl(head.bth[0]) >> 24 != BTH_CNP) {
-        return;
-    }
-    key.qp = bpf_ntohl(head.bth[1]) & 0xffffff;
-    count_cnp(&key);
 }
 
 SEC("tc")

@@ -103,6 +103,18 @@ says_why() { # HOST FLOW LINK
     ctl "$1" why "$2" | grep "part 1 of 1 is on its backup path because .* over.* $3 .*came back marked (ECN)"
 }
 
+# By the part, and by the link out of the leaf that it then took or takes now.
+cnps_counted() { # HOST FLOW LINK
+    ctl "$1" flows --json | true_of ".flows[] | select(.flow == \"$2\").parts[0].cnps > 0" &&
+        ctl "$1" links --json | true_of '[.links[].cnps] | add > 0' &&
+        ctl "$1" why "$2" | grep "congestion notifications (CNPs) came for part 1"
+}
+
+says_after_cnps() { # HOST FLOW
+    ctl "$1" events --json | jq -e -s --arg flow "$2" '[.[] | (.events? // [.])[] | select(.subject == $flow)]
+        | any(.kind == "cnps") and any(.kind == "ecn_left" and (.text | contains("after CNPs")))'
+}
+
 # leaves LINK HOST FLOW: the flow of HOST over LINK.
 leaves() {
     local link=$1 host=$2 flow=$3 before ms packets
@@ -116,6 +128,8 @@ leaves() {
     read -r ms packets < <(stayed_ms "$WORK/pcap" "${flow#*>}")
     leave_ms+=("$ms")
     echo "        $flow stayed for $ms ms; $packets of its packets were marked"
+    check "CNPs for $flow are counted by its path" cnps_counted "$host" "$flow" "$link"
+    check "and were what made it look" says_after_cnps "$host" "$flow"
     check "why says it of $flow" says_why "$host" "$flow" "$link"
     check "no other flow moved" equal $(($(events_of ecn_left | wc -l) - before)) 1
 }

@@ -29,7 +29,7 @@ if(TARGET agent_answers)
   target_link_libraries(bench_metrics PRIVATE srv6_options agent_bed jansson)
   srv6_test(test_side LABEL unit SOURCES unit/test_side.c LIBRARIES agent_answers)
   target_include_directories(test_side PRIVATE ${PROJECT_SOURCE_DIR}/agent/shell/src)
-  foreach(unit commands job_json metrics reload seen views)
+  foreach(unit cnps commands job_json metrics reload seen views)
     srv6_test(test_agent_${unit} LABEL unit SOURCES unit/test_agent_${unit}.c
       LIBRARIES agent_bed model_yaml)
   endforeach()
