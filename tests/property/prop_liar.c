@@ -108,6 +108,13 @@ static void lie_about_link(uint32_t host, link_id link, enum link_verdict verdic
                                  .delay_ns = below(NS_PER_S),
                                  .ecn_ppm = (uint32_t)below(CAPACITY_FULL_PPM),
                                  .probe_count = below(UINT64_MAX)};
+    if (below(2) == 0) { // lossy or suspected, too
+        report.avoid = below(2) == 0;
+        report.fault = report.avoid ? LINK_FAULT_LOSSY : LINK_FAULT_SUSPECT;
+        report.fault_ppm = (uint32_t)below(1000000);
+        report.tested = (uint32_t)below(100000);
+        report.missed = (uint32_t)below(report.tested + 1U);
+    }
     char name[LINK_NAME_SIZE];
     fabric_format_link(fleet_fabric(scene.fleet), link, name);
     lie(host, GOSSIP_TABLE_LINK, name, link_report_encode(&report, scene.bytes, 4096));
@@ -218,6 +225,14 @@ static struct engine_link link_at(uint32_t host, link_id link) {
     return out;
 }
 
+static bool believes_loss(uint32_t host) {
+    bool any = false;
+    for (uint32_t i = 0; i < fabric_link_count(fleet_fabric(scene.fleet)); i++) {
+        any = any || link_at(host, (link_id){i}).belief.lossy;
+    }
+    return any;
+}
+
 static uint32_t count_down(uint32_t host) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < fabric_link_count(fleet_fabric(scene.fleet)); i++) {
@@ -255,6 +270,7 @@ static void lies_move_no_flow_that_the_liar_has_no_end_of(void **state) {
         }
         for (uint32_t host = 0; host < fleet_count(scene.fleet); host++) {
             assert_true(host == scene.liar || count_down(host) == 0);
+            assert_true(host == scene.liar || !believes_loss(host));
         }
         fleet_close(scene.fleet);
     }

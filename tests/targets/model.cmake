@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-foreach(test belief fabric host_facts job rng rule usid)
+foreach(test belief belief_avoid fabric host_facts job rng rule usid)
   srv6_test(test_${test} LABEL unit SOURCES unit/test_${test}.c LIBRARIES model)
 endforeach()
 get_target_property(model_folder model SOURCE_DIR)

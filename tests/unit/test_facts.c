@@ -72,6 +72,33 @@ static void link_reports_come_back_as_they_went(void **state) {
     assert_true(out.probe_count == UINT64_MAX);
 }
 
+static void what_localization_found_comes_behind_what_older_members_know(void **state) {
+    (void)state;
+    struct link_report found = report, out = {0};
+    found.fault = LINK_FAULT_LOSSY;
+    found.avoid = true;
+    found.fault_ppm = 12000;
+    found.excess_ns = 7;
+    found.tested = 250;
+    found.missed = 3;
+    uint8_t plain[128];
+    ssize_t before = link_report_encode(&report, plain, sizeof plain);
+    ssize_t size = link_report_encode(&found, bytes, sizeof bytes);
+    assert_int_equal(bytes[0], 0x9d); // an array of thirteen, of which seven are as before
+    assert_memory_equal(bytes + 1, plain + 1, (size_t)before - 1);
+    assert_int_equal(link_report_decode(bytes, (size_t)size, &out), 0);
+    assert_int_equal(out.fault, LINK_FAULT_LOSSY);
+    assert_true(out.avoid && out.fault_ppm == 12000 && out.excess_ns == 7);
+    assert_true(out.tested == 250 && out.missed == 3);
+    found.fault = LINK_FAULT_SUSPECT; // which nobody avoids
+    size = link_report_encode(&found, bytes, sizeof bytes);
+    assert_int_equal(link_report_decode(bytes, (size_t)size, &out), -EPROTO);
+    found.avoid = false;
+    found.missed = 251; // of 250
+    size = link_report_encode(&found, bytes, sizeof bytes);
+    assert_int_equal(link_report_decode(bytes, (size_t)size, &out), -EPROTO);
+}
+
 static void values_out_of_range_are_refused(void **state) {
     (void)state;
     struct link_report out;
@@ -436,6 +463,7 @@ int main(void) {
         cmocka_unit_test(a_cut_value_is_refused_at_every_length_and_leaves_the_output_alone),
         cmocka_unit_test(a_buffer_too_small_by_one_byte_is_emsgsize),
         cmocka_unit_test(link_reports_come_back_as_they_went),
+        cmocka_unit_test(what_localization_found_comes_behind_what_older_members_know),
         cmocka_unit_test(values_out_of_range_are_refused),
         cmocka_unit_test(another_version_of_the_form_is_refused_and_more_elements_are_ignored),
         cmocka_unit_test(jobs_come_back_with_ranks_and_pairs),
