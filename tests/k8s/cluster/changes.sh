@@ -11,10 +11,11 @@ change_checks() {
     check "all pods have it" pods_have $next
     under_load "kubectl rollout undo" undo
     check "all pods have the old one" pods_have $IMAGE
-    fetch_secret "$WORK/before"
+    fetch_secret "$WORK/keys-before"
     under_load "fleet-keys rotate: three rollouts" rotate
-    fetch_secret "$WORK/after-rotation"
+    fetch_secret "$WORK/rotated"
     check "each key is another" each another_key @
+    wrong_key_checks
 }
 
 upgrade() { # IMAGE
@@ -34,5 +35,21 @@ pods_have() { # IMAGE
 }
 
 another_key() { # NODE
-    ! cmp -s "$WORK/before/$1.secret" "$WORK/after-rotation/$1.secret"
+    ! cmp -s "$WORK/keys-before/$1.secret" "$WORK/rotated/$1.secret"
+}
+
+# Its own list of keys tells a host that its key is none of the fleet's.
+wrong_key_checks() {
+    local node=h4
+    mkdir "$WORK/wrong"
+    "$CTL" keys generate --out "$WORK/wrong" --host $node >/dev/null
+    cp -r "$WORK/rotated" "$WORK/with-wrong" && cp "$WORK/wrong/$node.secret" "$WORK/with-wrong/"
+    check "the Secret gets another key for $node" put_secret "$WORK/with-wrong"
+    system delete pod "$(pod_of $node)" --wait >/dev/null
+    check "its pod says that the key is not in the fleet's list" within 30 pod_logs $node "is not in the fleet's list"
+    check "the others are as they were" others_without $node
+    put_secret "$WORK/rotated" >/dev/null
+    system delete pod "$(pod_of $node)" --wait >/dev/null
+    check "with its own key back $node joins" within 30 ready_is ${#NODES[@]}
+    check "all know and steer all again" each is_steady @
 }

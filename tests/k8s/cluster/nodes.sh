@@ -50,6 +50,8 @@ enforceNodeAllocatable: []
 failSwapOn: false
 oomScoreAdj: 0
 makeIPTablesUtilChains: false
+nodeStatusUpdateFrequency: 4s
+nodeLeaseDurationSeconds: 12
 kubeAPIQPS: 50
 kubeAPIBurst: 100
 authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
