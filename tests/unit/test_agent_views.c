@@ -467,9 +467,11 @@ static void a_flow_on_its_backup_says_so_and_why(void **state) {
 
     out = ask("trace", question);
     expect(out, "flow:s parts:a");
-    expect(at(out, "parts", 0), "share:r hops:a");
+    expect(out, "qp_known:n plain_reason:n");
+    expect(at(out, "parts", 0), "share:r state:s hops:a");
     expect(at(at(out, "parts", 0), "hops", 0),
-           "from:s to:s link:s state:s own:s rtt_ns:i probes_sent:i probes_lost:i");
+           "from:s to:s link:s state:s own:s rtt_ns:i probes_sent:i probes_lost:i "
+           "last_minute:o loops:o peers:o");
     json_array_foreach(json_object_get(out, "parts"), i, part) {
         size_t k;
         json_t *hop;

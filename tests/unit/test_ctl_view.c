@@ -188,12 +188,18 @@ static void rules_paths_jobs_members_and_traces_name_what_they_hold(void **state
                                               "\"ecn_ppm\":0},{\"name\":\"h2\",\"load_bps\":"
                                               "25000000000,\"ecn_ppm\":20000,\"address\":\"a\"}]}"),
                            "25 Gbps  2.0%  a\n"));
-    assert_non_null(
-        strstr(show(view_trace, "{\"flow\":\"h0>h5\",\"parts\":[{\"share\":1,\"hops\":[{\"from\":"
-                                "\"leaf0\",\"to\":\"spine0\",\"link\":\"leaf0>spine0\",\"state\":"
-                                "\"up\",\"own\":\"good\",\"rtt_ns\":5000,\"probes_sent\":7,"
-                                "\"probes_lost\":0}]}]}"),
-               "leaf0>spine0  leaf0  spine0  up     good  5.0 us        0/7\n"));
+    assert_non_null(strstr(
+        show(view_trace,
+             "{\"flow\":\"h0>h5\",\"parts\":[{\"share\":1,\"state\":\"primary\",\"hops\":[{"
+             "\"link\":\"leaf0>spine0\",\"state\":\"up\",\"own\":\"good\","
+             "\"last_minute\":{\"probes_sent\":7,\"probes_lost\":0,\"ecn_ppm\":null},"
+             "\"loops\":{\"loops\":1,\"told_apart\":false,\"age_ns\":3000000,"
+             "\"loop_rtt_ns\":12000,\"excess_ns\":500},\"located\":{\"fault\":\"lossy\",\"loss_"
+             "ppm\":12000},\"peers\":{\"reports\":3,\"down\":1,\"fault\":\"lossy\",\"fault_loss_"
+             "ppm\":20000,"
+             "\"loss_ppm\":20000,\"age_ns\":2000000000}}]}]}"),
+        "  leaf0>spine0  up     good  lossy 1.2%  12.0 us  <= 500 ns  both ways  3.0 ms        0/7"
+        "       -         1/3  lossy 2.0%  2.0 s\n"));
 }
 
 static void an_audit_names_the_odd_and_what_is_split(void **state) {

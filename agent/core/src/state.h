@@ -79,7 +79,8 @@ struct vote_account {
 
 struct vote_accounts {
     struct vote_account down, lossy;
-    bool withdrawn; // there is no report any more
+    bool withdrawn;      // there is no report any more
+    uint64_t told_at_ns; // when the report came
 };
 
 struct link_view {

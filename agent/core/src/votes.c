@@ -149,6 +149,7 @@ static void store_report(struct engine *engine, link_id link, node_id observer,
                 before->avoid == report->avoid && before->fault_ppm == report->fault_ppm &&
                 before->capacity_ppm == report->capacity_ppm;
     accounts->withdrawn = false;
+    accounts->told_at_ns = engine->now_ns;
     view->reports[place] = (struct link_evidence){link, observer, *report};
     if (!same) { // suspicions are of no account
         changed(engine, link, observer);

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// flows, why and trace: the flows that this host sends and the paths that they take.
+// flows and why: the flows that this host sends and the paths that they take.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent.h"
-#include "views_diagnosis.h"
+#include "views_flows.h"
 
 #define EXIT_FAILED 1
-#define FLOW_NAME_SIZE (2 * (NAME_SIZE + 4) + 2)
 #define QP_MAX 0xffffffUL
 
 static json_t *integer(uint64_t value) {
@@ -47,7 +45,7 @@ static json_t *cables_json(const struct fabric *fabric, const struct path *path)
     return list;
 }
 
-static const char *choice_name(enum part_choice choice) {
+const char *part_choice_name(enum part_choice choice) {
     return choice == PART_PRIMARY ? "primary" : choice == PART_BACKUP ? "backup" : "plain";
 }
 
@@ -74,7 +72,7 @@ static json_t *part_json(const struct agent *agent, uint32_t flow, uint32_t inde
     json_t *out =
         json_pack("{s:f, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b}", "share", share, "realised_share",
                   seen > 0 ? json_real((double)now.bytes / (double)seen) : json_null(), "state",
-                  choice_name(now.choice), "packets", integer(now.packets), "bytes",
+                  part_choice_name(now.choice), "packets", integer(now.packets), "bytes",
                   integer(now.bytes), "cnps", integer(now.cnps), "backup_links",
                   cables_json(fabric, &part->backup), "cause",
                   now.choice == PART_BACKUP ? link_name_json(fabric, now.cause) : json_null(),
@@ -134,16 +132,8 @@ json_t *view_flows(struct agent *agent, json_t *arguments, struct control_refusa
 
 // ---- one flow
 
-struct flow_name {
-    char pair[FLOW_NAME_SIZE];
-    port_id src, dst;
-    bool has_qp;
-    uint32_t qp;
-};
-
-// "h0>h5", "h0.1>h5.1", "h0>h5/17". What is wrong is said in `refusal`.
-static bool parse_flow(const struct agent *agent, json_t *arguments, struct flow_name *out,
-                       struct control_refusal *refusal) {
+bool flow_name_parse(const struct agent *agent, json_t *arguments, struct flow_name *out,
+                     struct control_refusal *refusal) {
     const struct fabric *fabric = engine_fabric(agent->engine);
     const char *text = json_string_value(json_object_get(arguments, "flow"));
     *out = (struct flow_name){.has_qp = false};
@@ -178,8 +168,7 @@ static bool parse_flow(const struct agent *agent, json_t *arguments, struct flow
     return true;
 }
 
-// The first flow of the pair at or after `from`; flow_count when there is none.
-static uint32_t next_flow(const struct agent *agent, const struct flow_name *name, uint32_t from) {
+uint32_t flow_name_next(const struct agent *agent, const struct flow_name *name, uint32_t from) {
     const struct plan *plan = engine_plan(agent->engine);
     while (from < plan->flow_count &&
            (plan->flows[from].src.i != name->src.i || plan->flows[from].dst.i != name->dst.i)) {
@@ -188,8 +177,8 @@ static uint32_t next_flow(const struct agent *agent, const struct flow_name *nam
     return from;
 }
 
-static json_t *no_flow(const struct agent *agent, const struct flow_name *name,
-                       struct control_refusal *refusal) {
+json_t *flow_name_absent(const struct agent *agent, const struct flow_name *name,
+                         struct control_refusal *refusal) {
     const struct fabric *fabric = engine_fabric(agent->engine);
     const char *sender = fabric->nodes[fabric->ports[name->src.i].host.i].name;
     if (strcmp(sender, agent->config.host) != 0) {
@@ -315,16 +304,16 @@ static void explain_flow(const struct agent *agent, json_t *list, uint32_t flow,
 
 json_t *view_why(struct agent *agent, json_t *arguments, struct control_refusal *refusal) {
     struct flow_name name;
-    if (!parse_flow(agent, arguments, &name, refusal)) {
+    if (!flow_name_parse(agent, arguments, &name, refusal)) {
         return NULL;
     }
-    uint32_t flow = next_flow(agent, &name, 0);
+    uint32_t flow = flow_name_next(agent, &name, 0);
     uint32_t count = engine_plan(agent->engine)->flow_count;
     if (flow == count) {
-        return no_flow(agent, &name, refusal);
+        return flow_name_absent(agent, &name, refusal);
     }
     json_t *explanation = json_array(), *parts = json_array();
-    for (; flow < count; flow = next_flow(agent, &name, flow + 1)) {
+    for (; flow < count; flow = flow_name_next(agent, &name, flow + 1)) {
         json_t *one = parts_json(agent, flow);
         explain_flow(agent, explanation, flow, &name);
         json_array_extend(parts, one);
@@ -333,49 +322,4 @@ json_t *view_why(struct agent *agent, json_t *arguments, struct control_refusal 
     return json_pack("{s:s, s:o, s:o}", "flow",
                      json_string_value(json_object_get(arguments, "flow")), "explanation",
                      explanation, "parts", parts);
-}
-
-static json_t *hops_json(const struct agent *agent, const struct path *path) {
-    const struct fabric *fabric = engine_fabric(agent->engine);
-    json_t *list = json_array();
-    for (unsigned i = 0; i < path->link_count; i++) {
-        struct engine_link link;
-        engine_link_at(agent->engine, path->links[i], &link);
-        const char *state = link_state_name(&link.belief);
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o}", "from",
-                            fabric->nodes[fabric_link_from(fabric, path->links[i]).i].name, "to",
-                            fabric->nodes[fabric_link_to(fabric, path->links[i]).i].name, "link",
-                            link_name_json(fabric, path->links[i]), "state", state, "own",
-                            probe_state_name(link.own), "rtt_ns", integer(link.rtt_ns),
-                            "probes_sent", integer(link.sent), "probes_lost", integer(link.lost)));
-    }
-    return list;
-}
-
-json_t *view_trace(struct agent *agent, json_t *arguments, struct control_refusal *refusal) {
-    struct flow_name name;
-    if (!parse_flow(agent, arguments, &name, refusal)) {
-        return NULL;
-    }
-    const struct plan *plan = engine_plan(agent->engine);
-    uint32_t flow = next_flow(agent, &name, 0);
-    if (flow == plan->flow_count) {
-        return no_flow(agent, &name, refusal);
-    }
-    json_t *parts = json_array();
-    for (; flow < plan->flow_count; flow = next_flow(agent, &name, flow + 1)) {
-        for (uint32_t i = 0; i < plan->flows[flow].part_count; i++) {
-            const struct plan_part *part = &plan->parts[plan->flows[flow].first_part + i];
-            struct engine_part now;
-            engine_part_at(agent->engine, flow, i, &now);
-            double bytes = (double)plan->flows[flow].bytes;
-            json_array_append_new(
-                parts,
-                json_pack("{s:f, s:o}", "share", bytes > 0 ? (double)part->bytes / bytes : 1.0,
-                          "hops", hops_json(agent, now.path != NULL ? now.path : &part->path)));
-        }
-    }
-    return json_pack("{s:s, s:o}", "flow", json_string_value(json_object_get(arguments, "flow")),
-                     "parts", parts);
 }

@@ -173,35 +173,3 @@ int view_link_why(const json_t *result, FILE *out) {
     }
     return rc;
 }
-
-int view_trace(const json_t *result, FILE *out) {
-    static const struct tool_column columns[] = {{"  LINK", false},  {"FROM", false}, {"TO", false},
-                                                 {"STATE", false},   {"OWN", false},  {"RTT", true},
-                                                 {"LOST/SENT", true}};
-    size_t part_index, hop_index;
-    const json_t *part, *hop;
-    json_array_foreach(tool_json_array(result, "parts"), part_index, part) {
-        char share[24], text[256];
-        tool_format_share(tool_json_real(part, "share", -1), share);
-        snprintf(text, sizeof text, "%s part %zu: %s", tool_json_text(result, "flow", "-"),
-                 part_index + 1, share);
-        view_sentence(out, text);
-        struct tool_table *table = tool_table_open(columns, 7);
-        if (table == NULL) {
-            return TOOL_FAILED;
-        }
-        json_array_foreach(tool_json_array(part, "hops"), hop_index, hop) {
-            tool_table_cell(table, "  %s", tool_json_text(hop, "link", "-"));
-            tool_table_cell(table, "%s", tool_json_text(hop, "from", "-"));
-            tool_table_cell(table, "%s", tool_json_text(hop, "to", "-"));
-            tool_table_cell(table, "%s", tool_json_text(hop, "state", "-"));
-            tool_table_cell(table, "%s", tool_json_text(hop, "own", "-"));
-            duration_cell(table, hop, "rtt_ns");
-            probes_cell(table, hop);
-        }
-        if (finish(table, out) != TOOL_OK) {
-            return TOOL_FAILED;
-        }
-    }
-    return TOOL_OK;
-}

@@ -267,6 +267,22 @@ struct engine_link {
     uint64_t cnps;           // for own flows that took this link out of their leaf
 };
 void engine_link_at(const struct engine *engine, link_id link, struct engine_link *out);
+// What is known of a link on a path (hops.c in the sources).
+struct engine_hop {
+    uint32_t loop_count; // own loops that crossed it in the last seconds
+    bool told_apart;     // one of them in this direction only
+    uint64_t age_ns;     // of the newest of them
+    bool excess_known;
+    uint64_t excess_ns;                       // so much of a round trip may be the link's, at most
+    uint64_t loop_rtt_ns;                     // of the loop that says so
+    uint64_t usual_rtt_ns;                    // of own loops of as many links
+    uint32_t report_count, report_down_count; // other observers' that count
+    uint32_t report_loss_ppm;                 // the highest, at the time
+    enum link_fault report_fault;             // the gravest that localization of others named
+    uint32_t report_fault_ppm;                // of that, where it is loss
+    uint64_t report_age_ns;                   // of the newest
+};
+void engine_hop_at(const struct engine *engine, link_id link, struct engine_hop *out);
 const struct link_evidence *engine_evidence(const struct engine *engine, link_id link,
                                             uint32_t *count);
 // What becomes of a report, by its place in engine_evidence.
