@@ -11,9 +11,10 @@
 //   pod_rank      [ 1, job, pod's creation, rank, port, run, rank count, algorithm, collective,
 //                   bytes ]
 //   drain_order   [ 1, kind, active, capacity_ppm, stamp ]
-//   host_load     [ 1, sent_bps, flow_count, ecn_ppm, ([[job, [pace...]]...], where there are any)
-//   ] pace          exponent << 11 | mantissa, bit/s: mantissa, or (2048 + mantissa) << (exponent -
-//   1) host_facts    [ 1, [[setting, bits of ports, value]...] ]
+//   host_load     [ 1, sent_bps, flow_count, ecn_ppm, ([[job, [pace...]]...]) ]
+//   pace          bit/s as exponent << 11 | mantissa:
+//                 mantissa, or (2048 + mantissa) << (exponent - 1)
+//   host_facts    [ 1, [[setting, bits of ports, value]...] ]
 //
 // A pod_rank begins as a rank_binding does, in whose table it is: to an agent from before it, it is
 // one of a job that does not exist.
