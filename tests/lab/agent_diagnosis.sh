@@ -1,0 +1,223 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Something breaks at a random place, and the agents name it: a cut direction, 1 % of loss one way (nft), a slow link
+# (tbf with a standing queue), a dead spine, a dead NIC. What they name is taken from their event streams; it must be
+# right in place and direction, and nothing else may be named.
+#
+#   agent_diagnosis.sh BIN SOURCE [--cases N] [--seed S] [--busy SECONDS]
+#
+# N cases, of all kinds in turn (5), from a printed seed; --busy: before them, a healthy fabric under load on all cores,
+# in which nothing may be named (60).
+. "$(dirname "$0")/agent_common.sh"
+shift 2
+CASES=5 SEED=$RANDOM BUSY=20
+while [ $# -gt 0 ]; do
+    case $1 in
+    --cases) CASES=$2 ;;
+    --seed) SEED=$2 ;;
+    --busy) BUSY=$2 ;;
+    *)
+        echo "unknown option $1"
+        exit 2
+        ;;
+    esac
+    shift 2
+done
+RANDOM=$SEED
+KINDS=(cut loss slow spine nic)
+# Localization, not liveness: link_down of the prober is judged only where nothing is cut.
+VERDICTS='link_dead|link_lossy|link_slow|nic_suspect|leaf_suspect|spine_suspect|loss_unknown'
+WARM_SECONDS=5
+QUEUE_PACKETS=16 # of the standing queue, by as many echoes under way
+stressors=()
+loss_seconds=()
+slow_pid=
+set -o pipefail
+
+tap_of() { # LINK: namespace, device and hook
+    jq -r --arg link "$1" '.links[] | select(.link == $link) | "\(.tap.namespace) \(.tap.device) \(.tap.hook)"' \
+        "$STATE/lab.json"
+}
+
+# Lines "host seconds kind subject": verdicts since a moment (seconds since 1970).
+verdicts_since() { # MOMENT
+    local host
+    for host in "${HOSTS[@]}"; do
+        ctl "$host" events --json | jq -r --arg host "$host" --argjson since "$1" --arg kinds "$VERDICTS" '
+            (.events? // [.])[] | select(.kind | test("^(" + $kinds + ")$"))
+            | (.at | sub("\\.(?<f>[0-9]+)Z$"; "Z") | fromdateiso8601) as $whole
+            | ($whole + ((.at | capture("\\.(?<f>[0-9]+)Z$") | "0." + .f | tonumber))) as $at
+            | select($at >= $since) | "\($host) \($at - $since) \(.kind) \(.subject)"' || return 1
+    done
+}
+
+now() { date +%s.%N; }
+
+random_link() { # a directed link between switches
+    local leaf=leaf$((RANDOM % 4)) spine=spine$((RANDOM % 4))
+    if [ $((RANDOM % 2)) = 0 ]; then echo "$leaf>$spine"; else echo "$spine>$leaf"; fi
+}
+
+lose() { # LINK
+    local namespace device hook
+    read -r namespace device hook < <(tap_of "$1")
+    nsenter --net="/run/netns/$namespace" nft -f - <<END
+table netdev diagnosis_test {
+  chain lossy {
+    type filter hook $hook device "$device" priority -450;
+    numgen random mod 100 < 1 counter drop
+  }
+}
+END
+}
+
+heal() { # KIND PLACE
+    local namespace
+    case $1 in
+    loss)
+        read -r namespace _ < <(tap_of "$2")
+        nsenter --net="/run/netns/$namespace" nft delete table netdev diagnosis_test
+        ;;
+    slow) unslow "$2" ;;
+    *) "$LAB" heal >/dev/null ;;
+    esac
+}
+
+# The sender's end of a link: namespace and device.
+out_of() { # LINK
+    jq -r --arg link "$1" '.links[] | select(.link == $link) | "\(.namespace) \(.device)"' "$STATE/lab.json"
+}
+
+# A standing queue without loss, in the flows' class: so many echoes are under way at any time, through a slow bucket.
+slow() { # LINK
+    local namespace device peer back address
+    read -r namespace device < <(out_of "$1")
+    read -r peer back < <(out_of "${1#*>}>${1%>*}")
+    address=$(nsenter --net="/run/netns/$peer" ip -j -6 addr show dev "$back" scope link | jq -r '.[0].addr_info[0].local')
+    nsenter --net="/run/netns/$namespace" tc qdisc replace dev "$device" parent 1:20 \
+        tbf rate 10mbit burst 2000 limit 200000 || return 1
+    nsenter --net="/run/netns/$namespace" ping -6 -q -f -l $QUEUE_PACKETS -s 400 -w 60 "$address%$device" \
+        >/dev/null 2>&1 &
+    slow_pid=$!
+}
+
+unslow() { # LINK
+    local namespace device
+    read -r namespace device < <(out_of "$1")
+    kill "$slow_pid" 2>/dev/null
+    wait "$slow_pid" 2>/dev/null
+    nsenter --net="/run/netns/$namespace" tc qdisc replace dev "$device" parent 1:20 bfifo limit 65536
+}
+
+kill_node() { # NODE: all its links, both ways
+    local node=$1 peer
+    for peer in $(jq -r --arg n "$node" '[.links[] | select(.from == $n).to] | unique | .[]' "$STATE/lab.json"); do
+        "$LAB" cut "$node" "$peer" >/dev/null || return 1
+    done
+}
+
+# Forgets all verdicts: diagnosis off and on again, as SIGHUP applies it.
+forget() {
+    local host pid rate
+    for rate in 0 100; do
+        for host in "${HOSTS[@]}"; do
+            sed -i '/^diagnosis:/,$d' "$STATE/$host/agent.yaml"
+            printf 'diagnosis:\n  probes_per_second: %s\n' $rate >>"$STATE/$host/agent.yaml"
+            pid=$(agent_pid "$host")
+            kill -HUP "$pid"
+        done
+        sleep 1
+    done
+}
+
+wait_for() { # MOMENT KIND SUBJECT SECONDS
+    local deadline=$((SECONDS + $4))
+    while [ $SECONDS -lt $deadline ]; do
+        verdicts_since "$1" >"$WORK/verdicts"
+        grep -q " $2 $3\$" "$WORK/verdicts" && return
+        sleep 0.5
+    done
+    echo "not named; what was: $(cat "$WORK/verdicts")"
+    return 1
+}
+
+only() { # KIND SUBJECT: nothing else was named
+    grep -v " $1 $2\$" "$WORK/verdicts" && return 1
+    return 0
+}
+
+run_case() { # KIND
+    local kind=$1 place verdict subject since seconds
+    place=$(random_link)
+    subject=$place
+    since=$(now)
+    case $kind in
+    cut)
+        verdict=link_dead
+        "$LAB" cut "${place%>*}" "${place#*>}" --one-way >/dev/null
+        ;;
+    loss)
+        verdict=link_lossy
+        lose "$place"
+        ;;
+    slow)
+        verdict=link_slow
+        slow "$place"
+        ;;
+    spine)
+        place=spine$((RANDOM % 4)) verdict=spine_suspect subject=$place
+        kill_node "$place"
+        ;;
+    nic)
+        place=h$((RANDOM % 8)) verdict=nic_suspect subject=$place
+        kill_node "$place"
+        ;;
+    esac
+    check "$kind at $place is named" wait_for "$since" "$verdict" "$subject" 30
+    seconds=$(awk -v k="$verdict" -v s="$subject" '$3 == k && $4 == s {print $2}' "$WORK/verdicts" | sort -n | head -1)
+    echo "        $kind at $place: first named after ${seconds:-no} s by $(grep -c " $verdict $subject\$" "$WORK/verdicts") hosts"
+    [ "$kind" != loss ] || loss_seconds+=("${seconds:-99}")
+    sleep 2
+    verdicts_since "$since" >"$WORK/verdicts"
+    check "and nothing else is" only "$verdict" "$subject"
+    [ "$kind" = nic ] || explained "$kind" "$subject"
+    heal "$kind" "$place"
+    forget
+    sleep $WARM_SECONDS
+}
+
+# Somebody who named it explains it, with numbers.
+explained() { # KIND SUBJECT
+    local host
+    [ "$1" = spine ] && return
+    host=$(awk -v s="$2" '$4 == s {print $1; exit}' "$WORK/verdicts")
+    check "links --why on $host explains it" eval "ctl $host links --why '$2' | grep -E 'Diagnosis: this host found that .*(loses [0-9.]+ %|takes [0-9.]+ us longer)'"
+}
+
+nothing_named() { # MOMENT
+    verdicts_since "$1" >"$WORK/verdicts" && equal "$(cat "$WORK/verdicts")" ""
+}
+
+busy() { # SECONDS: all cores
+    local core
+    for ((core = 0; core < $(nproc); core++)); do
+        timeout "$1" sh -c 'while :; do :; done' &
+        stressors+=($!)
+    done
+    sleep "$1"
+    wait "${stressors[@]}"
+}
+
+echo "seed $SEED, $CASES cases"
+raise_lab "$FABRIC"
+on_all healthy @ >/dev/null || eventually on_all healthy @
+sleep $WARM_SECONDS
+since=$(now)
+busy "$BUSY"
+check "with all cores busy for $BUSY s nothing is named" nothing_named "$since"
+for ((i = 0; i < CASES; i++)); do
+    run_case "${KINDS[i % ${#KINDS[@]}]}"
+done
+printf '%s\n' "${loss_seconds[@]}" | jq -s -r 'sort | "        1 % of loss named after \(add / length) s (mean), " +
+    "\(.[((length * 95 + 99) / 100 | floor) - 1]) s (p95) of \(length)"'
+verdict
