@@ -106,7 +106,8 @@ static struct origin *copy_origin(struct gossip *gossip, const struct origin *fr
     origin->want_due = false;
     origin->want_life = (struct life){0, 0};
     origin->want_complete = origin->want_tries = 0;
-    origin->mark = origin->heard_at_ns = origin->wanted_at_ns = origin->accused_at_ns = 0;
+    origin->mark = origin->heard_at_ns = origin->pinged_at_ns = origin->wanted_at_ns =
+        origin->accused_at_ns = 0;
     origin->vain_count = 0;
     origin->asked_at_ns = origin->news_at_ns = origin->alibi_at_ns = 0;
     origin->rate_at_ns = gossip->now_ns;

@@ -66,9 +66,9 @@
 #define RETRY_NS (50 * NS_PER_MS)
 #define PARTNER_ROUNDS 8             // digest intervals with the same member that is no neighbour
 #define CONTACT_NS (250 * NS_PER_MS) // tries of seeds and of the dead, for 8 members
-#define FIRST_CONTACT_NS (50 * NS_PER_MS) // tries of seeds until one answers
-#define FIRST_WORD_NS NS_PER_S            // a new neighbour's connection may take that long
-#define LONE_VOTE_NS NS_PER_S             // a vote below quorum is refuted after that
+#define FIRST_CONTACT_NS (500 * NS_PER_MS) // tries of seeds until one answers
+#define FIRST_WORD_NS NS_PER_S             // a new neighbour's connection may take that long
+#define LONE_VOTE_NS NS_PER_S              // a vote below quorum is refuted after that
 #define LONE_VOTE_MAX_NS (60 * NS_PER_S)
 #define FORGED_ALARM_NS (60 * NS_PER_S)
 #define RECHECK_NS (10 * NS_PER_S)    // what the old key proved counts that long
@@ -148,6 +148,7 @@ struct origin {
     uint64_t state_at_ns, heard_at_ns, wanted_at_ns, retried_at_ns, accused_at_ns;
     uint64_t asked_at_ns;   // whether it is there, as we fear to be on an island
     uint64_t news_at_ns;    // of it, from anywhere
+    uint64_t pinged_at_ns;  // when it last told us its sum
     uint64_t alibi_at_ns;   // when it refuted an accusation of ours
     struct record **voters; // live "suspect/<name>" records, at most VOTERS_MAX
     uint32_t voter_count, voter_capacity;
@@ -481,6 +482,7 @@ uint32_t members_needed_votes(const struct gossip *gossip, const struct origin *
 // ---- overlay.c
 int overlay_reserve(struct gossip *gossip);
 void overlay_keys(const struct gossip *gossip, struct origin *origin);
+uint64_t overlay_rack_key(const char *name); // where it stands within its rack
 void overlay_add(struct gossip *gossip, struct origin *origin);
 void overlay_remove(struct gossip *gossip, struct origin *origin);
 uint32_t overlay_size(const struct gossip *gossip); // live members

@@ -10,12 +10,16 @@
 #include "model/time.h"
 
 #define NEWCOMERS_A_SLOT 4           // are met at once; more are a crowd (crowd.c)
-#define CALM_NS (400 * NS_PER_MS)    // without a newcomer: the crowd has come
+#define CALM_NS (150 * NS_PER_MS)    // without a newcomer, and more for many: all have come
+#define PASS_ON_NS (400 * NS_PER_MS) // what was repaired is told after that
 #define PATIENCE_NS (10 * NS_PER_MS) // for each member of a crowd, until a neighbour pings
 // All that a joining host is told at first comes within that.
 #define INTRODUCTION_NS (50 * NS_PER_MS)
-#define CROWD_FLEET 128             // members that ask as often as one a ping slot
-#define CROWD_MAX_NS (3 * NS_PER_S) // then neighbours are chosen among those who are here
+#define CROWD_ASK_SLOTS 2            // ping slots from one question to the next
+#define HELPER_SILENT_NS NS_PER_S    // then whoever answers is the helper
+#define CROWD_FLEET 64               // members for which it is one more
+#define CROWD_MAX_NS (6 * NS_PER_S)  // then neighbours are chosen among those who are here
+#define CROWD_BUSY_NS (3 * NS_PER_S) // others may still be busy with it, after ours is over
 
 struct origin;
 
@@ -24,9 +28,12 @@ struct crowd {
     uint64_t newcomer_ns;             // when the last one came
     uint64_t seen_ns;                 // the last moment of a crowd
     uint64_t asked_ns;                // who else came
+    uint64_t pinged_ns;               // by somebody who has chosen
     uint32_t newcomers;               // in this ping slot
+    bool newborn;                     // whoever we meet first may be few of many that start with us
     bool introduced;                  // it was the whole fleet that we joined
-    char helper[GOSSIP_ADDRESS_SIZE]; // who answered our last digest
+    uint64_t helped_ns;               // the helper's last answer
+    char helper[GOSSIP_ADDRESS_SIZE]; // who answered our first digest
 };
 
 void crowd_met(struct gossip *gossip, const struct origin *origin); // is a member now

@@ -370,6 +370,7 @@ void gossip_leave(struct gossip *gossip, uint64_t now_ns) {
     begin(gossip, now_ns);
     if (gossip->phase == OWN_ACTIVE) {
         (void)own_write_self(gossip, true); // replaces a record: only memory can lack
+        crowd_tell(gossip);                 // in a crowd there is no neighbour yet to tell it to
         gossip->phase = OWN_LEFT;
     }
     finish(gossip);

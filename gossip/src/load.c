@@ -325,7 +325,7 @@ static void tell(struct gossip *gossip, struct load *load,
 
 void load_tell(struct gossip *gossip) {
     struct load_message messages[PARTNERS_MAX];
-    if (gossip->scopes_dirty) {
+    if (gossip->scopes_dirty && !crowd_waits(gossip)) { // a partner is a connection as well
         scopes_refresh(gossip);
     }
     earn_tokens(gossip);

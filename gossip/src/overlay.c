@@ -11,12 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+uint64_t overlay_rack_key(const char *name) {
+    return hash_bytes(name, strlen(name), 2) & UINT32_MAX;
+}
+
 void overlay_keys(const struct gossip *gossip, struct origin *origin) {
-    for (uint32_t z = 0; z < gossip->ring_count; z++) {
+    uint64_t rack = hash_bytes(origin->rack, strlen(origin->rack), 1);
+    origin->ring_key[0] = rack << 32 | overlay_rack_key(origin->name);
+    for (uint32_t z = 1; z < gossip->ring_count; z++) {
         origin->ring_key[z] = hash_bytes(origin->name, strlen(origin->name), z + 2);
     }
-    uint64_t rack = hash_bytes(origin->rack, strlen(origin->rack), 1);
-    origin->ring_key[0] = rack << 32 | (origin->ring_key[0] & UINT32_MAX);
 }
 
 int overlay_reserve(struct gossip *gossip) {
@@ -327,9 +331,9 @@ static uint32_t standing_neighbours(const struct gossip *gossip,
     return count;
 }
 
-// Spoke to us since the crowd came.
+// Pinged us since the crowd came: it has chosen. Who merely asks what we know has not.
 static bool has_come(const struct gossip *gossip, const struct origin *origin) {
-    return origin->heard_at_ns != 0 && origin->heard_at_ns >= gossip->crowd.since_ns;
+    return origin->pinged_at_ns != 0 && origin->pinged_at_ns >= gossip->crowd.since_ns;
 }
 
 static uint32_t wanted_neighbours(struct gossip *gossip, struct origin *out[NEIGHBOURS_MAX]) {

@@ -30,7 +30,7 @@ void repair_came(struct gossip *gossip, struct origin *origin) {
     repair_mark(gossip, origin);
     if (gossip->tell_at_ns == NEVER_NS) {
         // Each message counts while many come, and pings tell it as well.
-        gossip->tell_at_ns = gossip->now_ns + (crowd_lately(gossip) ? CALM_NS : TELL_NS);
+        gossip->tell_at_ns = gossip->now_ns + (crowd_lately(gossip) ? PASS_ON_NS : TELL_NS);
     }
 }
 
@@ -134,8 +134,12 @@ void repair_sum(struct gossip *gossip, const struct wire_envelope *envelope,
     uint64_t ours = digest_sum(gossip);
     uint64_t again_ns = gossip->config.digest_interval_ns / 4;
     struct peer *peer = overlay_peer(gossip, envelope->address);
+    struct origin *origin = origin_find(gossip, envelope->name);
     if (peer != NULL) {
         peer->pinged = true;
+    }
+    if (origin != NULL) {
+        origin->pinged_at_ns = gossip->crowd.pinged_ns = gossip->now_ns;
     }
     if (section->sum == ours || !is_settled(gossip, envelope->address, section->sum, ours) ||
         gossip->now_ns - gossip->sum_answered_at_ns < again_ns) {

@@ -6,9 +6,7 @@
 
 #include <string.h>
 
-#define SEED_TRIES 3          // one soon after the other, then more and more slowly
-#define CONTACT_DOUBLED_MAX 2 // times
-#define CONTACT_FLEET 8       // members that together try as often as one per CONTACT_NS each
+#define CONTACT_FLEET 8 // members that together try as often as one per CONTACT_NS each
 
 // A message with one list, opened when the first item comes.
 struct list_message {
@@ -101,9 +99,8 @@ static bool is_live_address(const struct gossip *gossip, const char *address) {
 
 uint64_t repair_contact_interval_ns(const struct gossip *gossip) {
     uint64_t fleets = overlay_size(gossip) / CONTACT_FLEET;
-    if (!gossip->answered) { // a seed may be down, or busy
-        uint32_t doubled = gossip->contacts > SEED_TRIES ? gossip->contacts - SEED_TRIES : 0;
-        return FIRST_CONTACT_NS << (doubled < CONTACT_DOUBLED_MAX ? doubled : CONTACT_DOUBLED_MAX);
+    if (!gossip->answered) { // a seed may be down, or busy: each one more costs it two connections
+        return FIRST_CONTACT_NS;
     }
     return CONTACT_NS * (fleets > 1 ? fleets : 1);
 }

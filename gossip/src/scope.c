@@ -5,6 +5,7 @@
 // scope, and a host has few partners however large a job is.
 //
 // Partners need a connection, but they are no neighbours: nobody watches them or floods to them.
+// The first circle of a rack is the one on which its hosts are neighbours: there it needs no more.
 #include "core.h"
 
 #include <assert.h>
@@ -13,7 +14,7 @@
 #include <string.h>
 
 #define SCOPE_RINGS 2
-#define SCOPE_SALT 64 // other circles than the overlay's
+#define SCOPE_SALT 64
 
 struct scope_host {
     char name[NAME_SIZE];
@@ -74,7 +75,8 @@ static int copy_scope(const struct gossip *gossip, const struct gossip_scope *fr
         assert(size < NAME_SIZE && (i == 0 || strcmp(from->hosts[i - 1], from->hosts[i]) < 0));
         memcpy(host->name, from->hosts[i], size + 1);
         for (uint32_t z = 0; z < SCOPE_RINGS; z++) {
-            host->key[z] = hash_bytes(host->name, size, SCOPE_SALT + z);
+            host->key[z] = z == 0 ? overlay_rack_key(host->name)
+                                  : hash_bytes(host->name, size, SCOPE_SALT + z);
         }
     }
     bool found = find_host(&scope, gossip->config.name, &scope.self);

@@ -57,11 +57,12 @@ static uint64_t silent_at_ns(const struct gossip *gossip, const struct peer *pee
         return later(peer->since_ns, gossip->trusted_from_ns) +
                gossip->config.ping_interval_ns / PING_SLOTS;
     }
-    if (!peer->pinged && crowd_lately(gossip)) {
-        return from + FIRST_WORD_NS + 2 * crowd_patience_ns(gossip);
+    uint64_t first_ns = origin->heard_at_ns == 0 ? later(FIRST_WORD_NS, timeout) : timeout;
+    if (!peer->pinged && crowd_lately(gossip)) { // it may choose us later than we did
+        return from + first_ns + crowd_patience_ns(gossip);
     }
     if (origin->heard_at_ns == 0) {
-        return from + later(FIRST_WORD_NS, timeout);
+        return from + first_ns;
     }
     uint64_t at = from + timeout;
     // The carrier says that the connection broke: a moment to come back.
