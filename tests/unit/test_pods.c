@@ -370,7 +370,7 @@ static void a_port_that_the_host_lacks_is_refused(void **state) {
 
 static void namespaces_can_be_limited(void **state) {
     (void)state;
-    static const char *const names[] = {"prod", "m"};
+    static const char names[2][JOB_NAME_SIZE] = {"prod", "m"};
     told_count = 0;
     struct pod_set *set = pod_set_open(names, 2, on_refused, NULL);
     take(set, make_pod("a", 1));

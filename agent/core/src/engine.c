@@ -299,9 +299,10 @@ static void hold_adopted(struct engine *engine) {
     }
     uint64_t since = engine->joined_at_ns == 0 ? 0 : engine->now_ns - engine->joined_at_ns;
     bool waits = engine->config.expects_pods && engine->pods_known_at_ns == 0;
-    engine->holding = since < (waits                 ? ENGINE_PODS_WAIT_NS
-                               : all_steered(engine) ? SETTLE_MIN_NS
-                                                     : SETTLE_MAX_NS);
+    bool settled = all_steered(engine) && pods_are_complete(engine);
+    engine->holding = since < (waits     ? ENGINE_PODS_WAIT_NS
+                               : settled ? SETTLE_MIN_NS
+                                         : SETTLE_MAX_NS);
     if (waits && !engine->holding) {
         engine_note(engine, NOTE_WARNING, "pods_unknown", engine->config.host,
                     "this node's pods are still unknown: rules that were kept for their jobs go");

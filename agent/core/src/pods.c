@@ -286,6 +286,16 @@ static bool is_complete(const struct pod_job *job) {
     return job != NULL && job->wanted != 0 && job->present == job->wanted;
 }
 
+bool pods_are_complete(const struct engine *engine) {
+    for (uint32_t i = 0; i < engine->own_pod_count; i++) {
+        if (!is_complete(
+                find_job(engine->pod_jobs, engine->pod_job_count, engine->own_pods[i].job))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void note_news(struct engine *engine, const struct pod_job *before,
                       const struct pod_job *now) {
     const char *name = now->record.job.name;

@@ -399,6 +399,8 @@ int pods_set_own(struct engine *engine, const struct engine_pods *pods, struct e
 void pods_work(struct engine *engine);    // in time
 void pods_expire(struct engine *engine);  // once a second
 void pods_resolve(struct engine *engine); // -> engine->pod_jobs; no view may borrow any
+// Whether all ranks of all jobs that have pods here are known.
+bool pods_are_complete(const struct engine *engine);
 void pods_fini(struct engine *engine);
 
 // judge.c

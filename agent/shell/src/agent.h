@@ -32,13 +32,21 @@ struct nic_trouble {
     uint64_t said_at_ns;
 };
 
+// Of this node's pods.
+struct agent_pods {
+    bool synced;             // with the API server; else what was known last is in force
+    uint32_t ranks, refused; // ranks on own ports; pods that should have been some
+};
+
 struct agent {
     struct config config;
     struct log *log;
     struct events *events;
     struct engine *engine;
     struct gossip_zmq *carrier;
-    struct kube *kube;              // NULL when nothing asks the API server of a cluster
+    struct kube *kube;      // NULL when nothing asks the API server of a cluster
+    struct pod_watch *pods; // NULL when jobs do not come from pods
+    struct agent_pods pods_told;
     struct seeds *seeds;            // NULL while the loop does not run
     struct gossip_signing *signing; // the core borrows it; NULL without CURVE
     struct probe_io *probe;         // NULL while it cannot be opened

@@ -422,6 +422,23 @@ static void read_metrics(const struct reading *reading) {
     }
 }
 
+// Beside the control socket, unless said.
+static void read_state_file(const struct reading *reading, const char *path) {
+    char beside[CONFIG_PATH_SIZE];
+    const char *slash = strrchr(reading->config->socket, '/');
+    int folder = slash != NULL ? (int)(slash - reading->config->socket + 1) : 0;
+    snprintf(beside, sizeof(beside), "%.*spods.json", folder, reading->config->socket);
+    set_path(reading, reading->config->pods.state_file, "jobs.kubernetes.state_file",
+             path != NULL ? path : beside);
+}
+
+static void read_pods(const struct reading *reading) {
+    const struct pods_yaml *pods =
+        reading->file->jobs != NULL ? reading->file->jobs->kubernetes : NULL;
+    config_read_pods(pods, reading->yaml, reading->complaints, &reading->config->pods);
+    read_state_file(reading, pods != NULL ? pods->state_file : NULL);
+}
+
 static void read_log(const struct reading *reading) {
     static const struct log_yaml absent;
     const struct log_yaml *log = reading->file->log != NULL ? reading->file->log : &absent;
@@ -455,6 +472,7 @@ static void read_config(const struct reading *reading) {
     read_probe(reading);
     read_ecn(reading);
     read_diagnosis(reading);
+    read_pods(reading);
     read_metrics(reading);
     if (algorithm == NULL) {
         complaints_add(reading->complaints, yaml_text_line(reading->yaml, "algorithm"),
@@ -560,4 +578,7 @@ void config_fini(struct config *config) {
     free(config->seeds);
     config->seeds = NULL;
     config->seed_count = 0;
+    free(config->pods.namespaces);
+    config->pods.namespaces = NULL;
+    config->pods.namespace_count = 0;
 }

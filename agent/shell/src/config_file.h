@@ -6,6 +6,8 @@
 #include <cyaml/cyaml.h>
 
 #include "agent_shell/config.h"
+#include "model/complaints.h"
+#include "model_yaml/yaml_check.h"
 
 struct log_yaml {
     enum log_level *level;
@@ -59,6 +61,14 @@ struct ecn_yaml {
 struct diagnosis_yaml {
     uint32_t *probes_per_second, *traffic_class, *avoid_ppm;
 };
+struct pods_yaml {
+    char *node, *state_file;
+    char **namespaces;
+    uint32_t namespaces_count;
+};
+struct jobs_yaml {
+    struct pods_yaml *kubernetes;
+};
 struct config_yaml {
     char *host, *fabric, *socket, *algorithm;
     struct log_yaml *log;
@@ -67,10 +77,15 @@ struct config_yaml {
     struct probe_yaml *probe;
     struct ecn_yaml *ecn;
     struct diagnosis_yaml *diagnosis;
+    struct jobs_yaml *jobs;
     struct metrics_yaml *metrics;
     struct kubernetes_yaml *kubernetes;
 };
 
 extern const cyaml_schema_value_t config_schema;
+
+// config_pods.c: all of jobs.kubernetes but its path. `pods` may be NULL.
+void config_read_pods(const struct pods_yaml *pods, const struct yaml_text *yaml,
+                      struct complaints *complaints, struct config_pods *out);
 
 #endif

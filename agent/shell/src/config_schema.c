@@ -113,6 +113,20 @@ static const cyaml_schema_field_t diagnosis_fields[] = {
     NUMBER(avoid_ppm, struct diagnosis_yaml),
     CYAML_FIELD_END,
 };
+static const cyaml_schema_value_t namespace_schema = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, CONFIG_LABEL_SIZE - 1),
+};
+static const cyaml_schema_field_t pods_fields[] = {
+    TEXT(node, MAY, struct pods_yaml, CONFIG_NAME_SIZE),
+    TEXT(state_file, MAY, struct pods_yaml, CONFIG_PATH_SIZE),
+    CYAML_FIELD_SEQUENCE("namespaces", MAY, struct pods_yaml, namespaces, &namespace_schema, 1,
+                         CONFIG_NAMESPACES_MAX),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_field_t jobs_fields[] = {
+    CYAML_FIELD_MAPPING_PTR("kubernetes", MUST, struct jobs_yaml, kubernetes, pods_fields),
+    CYAML_FIELD_END,
+};
 static const cyaml_schema_field_t config_fields[] = {
     TEXT(host, MAY, struct config_yaml, NAME_SIZE),
     TEXT(fabric, MUST, struct config_yaml, CONFIG_PATH_SIZE),
@@ -124,6 +138,7 @@ static const cyaml_schema_field_t config_fields[] = {
     GROUP(probe, MAY, probe_fields),
     GROUP(ecn, MAY, ecn_fields),
     GROUP(diagnosis, MAY, diagnosis_fields),
+    GROUP(jobs, MAY, jobs_fields),
     GROUP(metrics, MAY, metrics_fields),
     GROUP(kubernetes, MAY, kubernetes_fields),
     CYAML_FIELD_END,

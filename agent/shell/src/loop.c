@@ -11,6 +11,7 @@
 #include "agent_shell/clock.h"
 #include "model/time.h"
 #include "nic_worker.h"
+#include "pod_watch.h"
 
 #define METER_MS 200                   // between two looks at the NIC's counters
 #define GOODBYE_NS (500 * NS_PER_MS)   // for the last messages to leave
@@ -106,6 +107,7 @@ static void follow_fabric(struct agent *agent) {
         return;
     }
     agent->fabric = fabric;
+    pod_watch_look(agent->pods);
     for (uint32_t i = 0; i < agent->port_count; i++) {
         port_id port = engine_own_port(agent->engine, i);
         struct sid own = sid_of(fabric->block, fabric->ports[port.i].usid);
@@ -216,16 +218,19 @@ static void tell_of_seeds(void *context, enum log_level level, const char *kind,
 }
 
 // The cluster's API is opened for whoever asks it.
+static int open_kube(struct agent *agent, struct error *error) {
+    const struct config *config = &agent->config;
+    return config->endpoints.service[0] == '\0' && !config->pods.on
+               ? 0
+               : kube_open(&agent->loop, config->kubernetes.api, config->kubernetes.credentials,
+                           &agent->kube, error);
+}
+
 static int open_seeds(struct agent *agent, struct error *error) {
     const struct seeds_handler handler = {agent, tell_of_seeds};
-    const struct config *config = &agent->config;
-    int rc = config->endpoints.service[0] == '\0'
-                 ? 0
-                 : kube_open(&agent->loop, config->kubernetes.api, config->kubernetes.credentials,
-                             &agent->kube, error);
-    return rc != 0 ? rc
-                   : seeds_open(&agent->loop, config, engine_gossip(agent->engine), agent->kube,
-                                &handler, &agent->seeds, error);
+    bool endpoints = agent->config.endpoints.service[0] != '\0';
+    return seeds_open(&agent->loop, &agent->config, engine_gossip(agent->engine),
+                      endpoints ? agent->kube : NULL, &handler, &agent->seeds, error);
 }
 
 static void close_handle(uv_handle_t *handle, void *context) {
@@ -244,7 +249,11 @@ int agent_run(struct agent *agent, struct error *error) {
     agent->fabric = engine_fabric(agent->engine);
     rc = control_open(&agent->loop, agent->config.socket, agent->events, agent_answer, agent,
                       &agent->control, error);
+    rc = rc != 0 ? rc : open_kube(agent, error);
     rc = rc != 0 ? rc : open_seeds(agent, error);
+    if (rc == 0 && agent->config.pods.on) {
+        rc = pod_watch_open(agent, &agent->pods, error);
+    }
     if (rc == 0) {
         rc = start_handles(agent);
         if (rc != 0) {
@@ -256,6 +265,7 @@ int agent_run(struct agent *agent, struct error *error) {
         }
     }
     control_close(agent->control);
+    pod_watch_close(agent->pods);
     seeds_close(agent->seeds);
     kube_close(agent->kube);
     agent->seeds = NULL;

@@ -23,7 +23,7 @@ struct pod_set {
     bool full_told;
 };
 
-struct pod_set *pod_set_open(const char *const *namespaces, uint32_t namespace_count,
+struct pod_set *pod_set_open(const char (*namespaces)[JOB_NAME_SIZE], uint32_t namespace_count,
                              pod_refused_fn *refused, void *context) {
     struct pod_set *set = calloc(1, sizeof *set);
     char(*names)[JOB_NAME_SIZE] = calloc(namespace_count + 1U, sizeof *names);
@@ -33,7 +33,7 @@ struct pod_set *pod_set_open(const char *const *namespaces, uint32_t namespace_c
         return NULL;
     }
     for (uint32_t i = 0; i < namespace_count; i++) {
-        snprintf(names[i], sizeof names[i], "%s", namespaces[i]);
+        memcpy(names[i], namespaces[i], sizeof names[i]);
     }
     *set = (struct pod_set){.namespaces = names,
                             .namespace_count = namespace_count,

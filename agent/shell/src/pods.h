@@ -54,7 +54,7 @@ struct pod_set;
 typedef void pod_refused_fn(void *context, const char *pod, const struct error *error);
 
 // NULL: no memory. An empty `namespaces` means all.
-struct pod_set *pod_set_open(const char *const *namespaces, uint32_t namespace_count,
+struct pod_set *pod_set_open(const char (*namespaces)[JOB_NAME_SIZE], uint32_t namespace_count,
                              pod_refused_fn *refused, void *context);
 void pod_set_close(struct pod_set *set); // NULL is a no-op
 // A list of all begins; when it ends, what was not taken since is gone.

@@ -81,6 +81,14 @@ static bool same_ports(const struct config *a, const struct config *b) {
     return same;
 }
 
+static bool same_pods(const struct config *a, const struct config *b) {
+    const struct config_pods *x = &a->pods, *y = &b->pods;
+    return x->on == y->on && strcmp(x->node, y->node) == 0 &&
+           strcmp(x->state_file, y->state_file) == 0 && x->namespace_count == y->namespace_count &&
+           (x->namespace_count == 0 ||
+            memcmp(x->namespaces, y->namespaces, x->namespace_count * sizeof(*x->namespaces)) == 0);
+}
+
 // Keys of the old configuration that a running agent cannot change.
 static void name_fixed_keys(struct agent *agent, const struct config *next) {
     const struct config *now = &agent->config;
@@ -97,6 +105,7 @@ static void name_fixed_keys(struct agent *agent, const struct config *next) {
         {"gossip.curve", now->curve == next->curve},
         {"gossip.endpoints",
          memcmp(&now->endpoints, &next->endpoints, sizeof(now->endpoints)) == 0},
+        {"jobs.kubernetes", same_pods(now, next)},
         {"kubernetes", memcmp(&now->kubernetes, &next->kubernetes, sizeof(now->kubernetes)) == 0},
         {"gossip timers", now->ping_interval_ns == next->ping_interval_ns &&
                               now->ping_timeout_ns == next->ping_timeout_ns &&

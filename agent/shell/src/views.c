@@ -297,6 +297,18 @@ static json_t *status_alarms(const struct agent *agent) {
     return out;
 }
 
+// JSON null where jobs do not come from pods.
+static json_t *status_pods(const struct agent *agent) {
+    const struct agent_pods *pods = &agent->pods_told;
+    if (!agent->config.pods.on) {
+        return json_null();
+    }
+    json_t *out = json_pack("{s:s, s:b}", "node", agent->config.pods.node, "synced", pods->synced);
+    set_int(out, "ranks", pods->ranks);
+    set_int(out, "refused", pods->refused);
+    return out;
+}
+
 json_t *view_status(struct agent *agent, json_t *arguments, struct control_refusal *refusal) {
     struct gossip *gossip = engine_gossip(agent->engine);
     struct error why = {0};
@@ -312,6 +324,7 @@ json_t *view_status(struct agent *agent, json_t *arguments, struct control_refus
     json_object_set_new(out, "members", status_members(gossip));
     json_object_set_new(out, "links", status_links(agent));
     set_int(out, "jobs", engine_job_count(agent->engine));
+    json_object_set_new(out, "pods", status_pods(agent));
     json_object_set_new(out, "flows", status_flows(agent));
     json_object_set_new(out, "plan", status_plan(agent));
     json_object_set_new(out, "nic", status_nic(agent));
@@ -394,6 +407,19 @@ static json_t *collectives_json(const struct job *job) {
     return list;
 }
 
+// Of a job that pods make; JSON null of one that was submitted.
+static json_t *job_pods_json(const struct engine_job *job) {
+    if (job->run == NULL) {
+        return json_null();
+    }
+    json_t *out = json_pack("{s:s, s:s}", "run", job->run, "trouble", job->trouble);
+    set_int(out, "ranks", job->pods_present);
+    if (job->pods_wanted != 0) {
+        set_int(out, "of", job->pods_wanted);
+    }
+    return out;
+}
+
 json_t *view_jobs(struct agent *agent, json_t *arguments, struct control_refusal *refusal) {
     json_t *list = json_array();
     (void)arguments;
@@ -402,9 +428,10 @@ json_t *view_jobs(struct agent *agent, json_t *arguments, struct control_refusal
         struct engine_job job;
         engine_job_at(agent->engine, i, &job);
         const char *algorithm = engine_algorithm(agent->engine, job.job);
-        json_t *one = json_pack("{s:s, s:s, s:b, s:s}", "job", job.job->name, "owner", job.owner,
-                                "orphaned", job.orphaned, "algorithm",
-                                algorithm != NULL ? algorithm : job.job->algorithm);
+        json_t *one = json_pack("{s:s, s:s?, s:b, s:s}", "job", job.job->name, "owner",
+                                job.owner[0] != '\0' ? job.owner : NULL, "orphaned", job.orphaned,
+                                "algorithm", algorithm != NULL ? algorithm : job.job->algorithm);
+        json_object_set_new(one, "pods", job_pods_json(&job));
         set_int(one, "generation", job.job->generation);
         set_int(one, "ranks", job.rank_count);
         set_int(one, "reserve_bps", job.job->reserved_bps);

@@ -208,6 +208,34 @@ static void slow_ranks(const json_t *result, FILE *out) {
     }
 }
 
+static void owner_text(const json_t *job, char *text, size_t size) {
+    const json_t *pods = tool_json_object(job, "pods");
+    if (pods == NULL) {
+        snprintf(text, size, "%s%s", tool_json_text(job, "owner", "-"),
+                 tool_json_bool(job, "orphaned", false) ? " (orphaned)" : "");
+        return;
+    }
+    uint64_t wanted = tool_json_u64(pods, "of", 0);
+    int length = snprintf(text, size, "pods: %" PRIu64, tool_json_u64(pods, "ranks", 0));
+    if (wanted > 0 && length > 0 && (size_t)length < size) {
+        snprintf(text + length, size - (size_t)length, " of %" PRIu64, wanted);
+    }
+}
+
+// What is wrong with jobs that pods make.
+static void print_troubles(const json_t *result, FILE *out) {
+    size_t index;
+    const json_t *job;
+    json_array_foreach(tool_json_array(result, "jobs"), index, job) {
+        const char *trouble = tool_json_text(tool_json_object(job, "pods"), "trouble", "");
+        char text[512];
+        if (trouble[0] != '\0') {
+            snprintf(text, sizeof text, "%s: %s", tool_json_text(job, "job", "-"), trouble);
+            view_sentence(out, text);
+        }
+    }
+}
+
 int view_jobs(const json_t *result, FILE *out) {
     static const struct tool_column columns[] = {{"JOB", false},   {"GENERATION", true},
                                                  {"OWNER", false}, {"ALGORITHM", false},
@@ -220,13 +248,13 @@ int view_jobs(const json_t *result, FILE *out) {
     size_t index;
     const json_t *job;
     json_array_foreach(tool_json_array(result, "jobs"), index, job) {
-        char collectives[256];
+        char collectives[256], owner[96];
         collectives_text(job, collectives, sizeof collectives);
+        owner_text(job, owner, sizeof owner);
         const json_t *own = json_object_get(job, "own_ranks");
         tool_table_cell(table, "%s", tool_json_text(job, "job", "-"));
         tool_table_cell(table, "%" PRIu64, tool_json_u64(job, "generation", 0));
-        tool_table_cell(table, "%s%s", tool_json_text(job, "owner", "-"),
-                        tool_json_bool(job, "orphaned", false) ? " (orphaned)" : "");
+        tool_table_cell(table, "%s", owner);
         tool_table_cell(table, "%s", tool_json_text(job, "algorithm", "-"));
         tool_table_cell(table, "%" PRIu64, tool_json_u64(job, "ranks", 0));
         tool_table_cell(table, "%" PRIu64, tool_json_u64(job, "bound", 0));
@@ -237,6 +265,7 @@ int view_jobs(const json_t *result, FILE *out) {
     }
     int rc = finish(table, out);
     slow_ranks(result, out);
+    print_troubles(result, out);
     return rc;
 }
 

@@ -68,6 +68,26 @@ static void print_counts(const json_t *status, FILE *out) {
             count_of(flows, "plain"), count_of(flows, "local"));
 }
 
+static void print_pods(const json_t *status, FILE *out) {
+    const json_t *pods = tool_json_object(status, "pods");
+    char text[TEXT_SIZE];
+    if (pods == NULL) {
+        return;
+    }
+    uint64_t refused = count_of(pods, "refused");
+    snprintf(text, sizeof text, "pods     node %s: %" PRIu64 " ranks",
+             tool_json_text(pods, "node", "-"), count_of(pods, "ranks"));
+    if (refused > 0) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, ", %" PRIu64 " refused (see events)", refused);
+    }
+    if (!tool_json_bool(pods, "synced", true)) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used, ", as they were: the API server does not answer");
+    }
+    view_sentence(out, text);
+}
+
 static void print_problems(const json_t *plan, FILE *out) {
     size_t index;
     const json_t *problem;
@@ -150,6 +170,7 @@ int view_status(const json_t *status, FILE *out) {
     print_head(status, out);
     print_fabric(tool_json_object(status, "fabric"), out);
     print_counts(status, out);
+    print_pods(status, out);
     print_problems(tool_json_object(status, "plan"), out);
     print_nic(tool_json_object(status, "nic"), out);
     print_probe(tool_json_object(status, "probe"), out);

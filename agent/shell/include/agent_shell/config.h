@@ -26,7 +26,8 @@
 #define CONFIG_SEEDS_MAX GOSSIP_SEEDS_MAX
 #define CONFIG_NAME_SIZE 254 // RFC 1035
 #define CONFIG_SEED_SIZE (sizeof("tcp://:65535") + CONFIG_NAME_SIZE)
-#define CONFIG_LABEL_SIZE 64  // RFC 1123; names of namespaces, Services and their ports
+#define CONFIG_LABEL_SIZE 64 // RFC 1123; names of namespaces, Services and their ports
+#define CONFIG_NAMESPACES_MAX 64
 #define CONFIG_LISTEN_SIZE 64 // "[fd00::1]:9750"
 #define CONFIG_SOCKET_DEFAULT "/run/srv6/agent.sock"
 #define CONFIG_FILE_DEFAULT "/etc/srv6/agent.yaml"
@@ -36,6 +37,15 @@ struct config_port {
     char device[IFNAMSIZ];
     struct nic_eswitch_options eswitch; // mlx5
     uint32_t line;
+};
+
+// Jobs of this node's pods (pods.h in the sources).
+struct config_pods {
+    bool on;
+    char node[CONFIG_NAME_SIZE];
+    char state_file[CONFIG_PATH_SIZE];
+    char (*namespaces)[CONFIG_LABEL_SIZE]; // owned; none: all
+    uint32_t namespace_count;
 };
 
 // How the API server of a Kubernetes cluster is reached; "" is what Kubernetes tells pods.
@@ -80,6 +90,7 @@ struct config {
     struct diagnosis_policy diagnosis;
     enum probe_backend backend;
     char algorithm[NAME_SIZE];
+    struct config_pods pods;
     char metrics_listen[CONFIG_LISTEN_SIZE]; // "": no HTTP
 };
 
