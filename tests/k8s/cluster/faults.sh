@@ -53,7 +53,11 @@ adopted() { # NODE
 drain_checks() {
     local node=h6 other=h0 denied
     check "$node is drained" kube drain $node --ignore-daemonsets --delete-emptydir-data --force --timeout 60s
-    check "its agent stays, and its rules" steady $node
+    if reads_pods; then
+        check "its rank of the job is gone, its agent is not" within 20 each knows_ranks @ 3
+    else
+        check "its agent stays, and its rules" steady $node
+    fi
     switch_off $node
     check "$node is switched off: the others see it dead" within 20 sees_state $other dead $node
     check "and the cluster sees it gone" within 60 node_is $node Unknown
@@ -77,6 +81,7 @@ drain_checks() {
     put_secret "$WORK/keys" >/dev/null
     system delete pod "$(pod_of $node)" --wait >/dev/null
     check "with its own key back $node joins" within 30 ready_is ${#NODES[@]}
+    ! reads_pods || kube apply -f "$here/cluster/train.yaml" >/dev/null # the drain took its pod away
     check "all know and steer all again" each is_steady @
 }
 

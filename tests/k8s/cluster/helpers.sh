@@ -6,7 +6,7 @@ IMAGE=localhost/srv6-steer:0.1.0 # as in the manifests
 LAB_STATE=/run/srv6/lab-${SRV6_LAB_PREFIX%-}
 FABRIC=$ROOT/k8s/overlays/lab/fabric.yaml
 PATIENCE=30
-LOAD_SECONDS=360 # three rollouts may take that long on a busy machine
+LOAD_SECONDS=900 # three rollouts took 315 s on a busy machine; half as long again stays
 
 raise_cluster() {
     "$LAB" up "$FABRIC" --no-agents >"$WORK/up" 2>&1 || {

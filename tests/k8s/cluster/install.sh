@@ -62,6 +62,7 @@ uses_uring() { # NODE
 # The commands are those of k8s/README.md, "Uninstall".
 uninstall_checks() {
     local node
+    ! reads_pods || kube delete -f "$here/cluster/train.yaml" >/dev/null
     system delete ds srv6-agent srv6-holder --ignore-not-found --wait >/dev/null
     check "agents end when their DaemonSet is deleted" system wait --for=delete pod -l app.kubernetes.io/name=srv6-agent --timeout=5m
     check "and leave rules in the NICs" test "$(packets_steered)" -gt 0

@@ -4,12 +4,27 @@
 PAIR_BYTES=1048576 # what the job says of each pair
 
 job_checks() {
-    write_job "$JOB" train -
-    check "a job is submitted through a pod" submit_in_pod h2
-    check "srv6-ctl jobs in another pod shows it" within 10 pod_says_job h6 train
+    if reads_pods; then
+        write_job "$JOB" default/train -
+        kube apply -f "$here/cluster/train.yaml" >/dev/null
+        check "agents recognise a job by its pods' annotations" within 30 each knows_ranks @ 4
+        check "srv6-ctl jobs in a pod shows it" pod_says_job h6 default/train
+        figure "$(in_pod h6 srv6-ctl jobs | tail -n 1)"
+    else
+        write_job "$JOB" train -
+        figure "the overlay's agents do not read pods (jobs.kubernetes): the job is submitted instead"
+        check "a job is submitted through a pod" submit_in_pod h2
+        check "srv6-ctl jobs in another pod shows it" within 10 pod_says_job h6 train
+    fi
     check "every node steers it" eventually all_steer
     "$SIM" plan --fabric "$FABRIC" --job "$JOB" --json >"$WORK/plan"
     placement_checks
+}
+
+reads_pods() { grep -q '^jobs:' "$ROOT/k8s/overlays/lab/agent.yaml"; }
+
+knows_ranks() { # NODE COUNT: of the job's ranks
+    ctl "$1" jobs --json | true_of ".jobs | length == 1 and .[0].job == \"default/train\" and .[0].ranks == $2"
 }
 
 submit_in_pod() { # NODE
