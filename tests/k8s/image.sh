@@ -68,7 +68,8 @@ run_pod() { # CONTAINER [podman argument]...: prints nothing; the container's ou
     done < <("$source/tests/k8s/podman_args" "${overlay:-ebpf}" "$name" "$work/node")
     # The runtime is started in the node's network namespace, as a node's is; hence "host".
     nsenter --net=/run/netns/$namespace podman --root "$work/store/root" --runroot "$work/store/run" --storage-driver vfs \
-        run --network host --env NODE_NAME=h0 --env HOST_IP=10.0.0.7 "${words[@]}" >"$work/out" 2>&1
+        run --network host --env NODE_NAME=h0 --env HOST_IP=10.0.0.7 \
+        --env KUBERNETES_SERVICE_HOST=10.0.0.7 --env KUBERNETES_SERVICE_PORT=443 "${words[@]}" >"$work/out" 2>&1
 }
 
 as_pods() {

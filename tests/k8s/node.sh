@@ -175,7 +175,8 @@ with_agent() {
     expect "prepare in a namespace, without capabilities" env NODE_NAME=h0 HOST_IP=10.0.0.7 $inside setpriv --bounding-set=-all --inh-caps=-all $words
     [ "$($inside cat /proc/sys/net/ipv6/conf/eth1/seg6_enabled)" = 1 ] || problem "the kernel's seg6_enabled is not set"
     address=$(sed -n 's/^address \([^ ]*\) .*/\1/p' "$work/live/run/node/journal")
-    $inside "$bin/srv6-agent" --config "$work/live/run/node/agent.yaml" </dev/null >"$work/agent.log" 2>&1 &
+    # As a pod, though of a cluster without an API server.
+    env KUBERNETES_SERVICE_HOST=10.0.0.7 KUBERNETES_SERVICE_PORT=443 $inside "$bin/srv6-agent" --config "$work/live/run/node/agent.yaml" </dev/null >"$work/agent.log" 2>&1 &
     agent=$!
     for _ in $(seq 100); do "$bin/srv6-ctl" --socket "$work/live/run/agent.sock" status >/dev/null 2>&1 && break || sleep 0.1; done
     [ -e "$pins/eth1" ] || { problem "the agent does not pin where the manifests say"; cat "$work/agent.log"; return 0; }
