@@ -14,6 +14,8 @@
 // the second.
 #define SETTLE_MIN_NS (300 * NS_PER_MS)
 #define SETTLE_MAX_NS (3 * NS_PER_S)
+#define CAPACITY_BYTES_LEAST 256
+#define CAPACITY_BYTES_MOST 9000
 
 struct probe_policy probe_policy_of(const struct engine_config *config) {
     return (struct probe_policy){.interval_ns = config->probe_interval_ns,
@@ -47,6 +49,14 @@ static int check_config(const struct engine_config *config, struct error *error)
         (diagnosis->probes_per_second > 0 &&
          (diagnosis->avoid_ppm == 0 || diagnosis->avoid_ppm > 1000000))) {
         return error_set(error, -EINVAL, "diagnosis: a value is out of its range");
+    }
+    const struct capacity_policy *capacity = &config->capacity;
+    if (capacity->interval_ns != 0 &&
+        (capacity->interval_ns < 100 * NS_PER_MS || capacity->packets < CAPACITY_PACKETS_MIN ||
+         capacity->packets > CAPACITY_PACKETS_MAX ||
+         capacity->packet_bytes < CAPACITY_BYTES_LEAST ||
+         capacity->packet_bytes > CAPACITY_BYTES_MOST)) {
+        return error_set(error, -EINVAL, "capacity: a value is out of its range");
     }
     return 0;
 }
@@ -118,6 +128,9 @@ static void tick(struct engine *engine) {
     prober_tick(&engine->prober, engine->now_ns, &policy, &engine->stats, judge_on_verdict, engine);
     congestion_work(engine);
     diagnosis_work(engine);
+    if (capacity_tick(&engine->capacity, engine->now_ns, &engine->config.capacity)) {
+        engine->own_verdict_changed = true;
+    }
     if (engine->now_ns >= engine->retry_nic_at_ns) {
         engine->retry_nic_at_ns = NEVER_NS;
         for (uint32_t i = 0; i < engine->own_port_count; i++) {
@@ -165,6 +178,8 @@ static int change_config(struct engine *engine, const struct engine_config *conf
     bool ecn_was_on = engine->config.ecn.interval_ns != 0;
     engine->config.ecn = config->ecn;
     change_diagnosis(engine, &config->diagnosis);
+    engine->config.capacity = config->capacity;
+    capacity_follow_policy(&engine->capacity, engine->now_ns, &engine->config.capacity);
     if (ecn_was_on != (config->ecn.interval_ns != 0)) {
         congestion_follow_plan(engine);
         engine->ways_changed = true;
@@ -213,6 +228,10 @@ static void probe_returned(struct engine *engine, const struct engine_probe_resu
         loads_count_probe(engine, probe->ce);
         return;
     }
+    if ((probe->token & CAPACITY_TOKEN) != 0) {
+        capacity_returned(&engine->capacity, probe);
+        return;
+    }
     uint64_t returned = engine->stats.probes_returned;
     prober_returned(&engine->prober, engine->now_ns, probe, &policy, &engine->stats,
                     judge_on_verdict, engine);
@@ -237,7 +256,7 @@ static int learn(struct engine *engine, const struct engine_event *event, struct
             congestion_unsent(&engine->congestion, event->probe.token);
         } else if ((event->probe.token & DIAGNOSE_TOKEN) != 0) {
             diagnose_unsent(&engine->diagnose, event->probe.token);
-        } else {
+        } else if ((event->probe.token & CAPACITY_TOKEN) == 0) { // of a train it is lost
             prober_unsent(&engine->prober, event->probe.token);
         }
         return 0;
@@ -320,6 +339,7 @@ int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_even
     prober_begin(&engine->prober);
     congestion_begin(&engine->congestion);
     diagnose_begin(&engine->diagnose);
+    capacity_begin(&engine->capacity);
     engine->stats.steps++;
 
     int rc = learn(engine, event, error);
@@ -340,6 +360,7 @@ int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_even
 
     prober_append(&engine->prober, engine->congestion.out, engine->congestion.out_count);
     prober_append(&engine->prober, engine->diagnose.out, engine->diagnose.out_count);
+    prober_append(&engine->prober, engine->capacity.out, engine->capacity.out_count);
     *effects = (struct engine_effects){.probes = engine->prober.out,
                                        .probe_count = engine->prober.out_count,
                                        .notes = engine->notes,
@@ -350,10 +371,17 @@ int engine_step(struct engine *engine, uint64_t now_ns, const struct engine_even
 
 uint64_t engine_deadline_ns(const struct engine *engine) {
     uint64_t deadline = gossip_deadline_ns(engine->gossip);
-    const uint64_t others[] = {engine->prober.deadline_ns,     engine->retry_nic_at_ns,
-                               engine->housekeeping_at_ns,     engine->votes_due_at_ns,
-                               engine->congestion.deadline_ns, valve_deadline_ns(engine),
-                               engine->pods_due_at_ns,         diagnosis_deadline_ns(engine)};
+    const uint64_t others[] = {engine->prober.deadline_ns,
+                               engine->retry_nic_at_ns,
+                               engine->housekeeping_at_ns,
+                               engine->votes_due_at_ns,
+                               engine->congestion.deadline_ns,
+                               valve_deadline_ns(engine),
+                               engine->pods_due_at_ns,
+                               diagnosis_deadline_ns(engine),
+                               engine->config.capacity.interval_ns == 0
+                                   ? NEVER_NS
+                                   : engine->capacity.deadline_ns};
     for (unsigned i = 0; i < sizeof others / sizeof others[0]; i++) {
         deadline = others[i] < deadline ? others[i] : deadline;
     }

@@ -28,6 +28,7 @@ int judge_init(struct engine *engine) {
     rc = rc != 0 ? rc
                  : diagnose_init(&engine->diagnose, fabric, engine->config.seed, engine->now_ns);
     rc = rc != 0 ? rc : congestion_init(&engine->congestion, fabric, engine->config.seed);
+    rc = rc != 0 ? rc : capacity_init(&engine->capacity, fabric);
     return rc != 0 ? rc : prober_init(&engine->prober, fabric, engine->now_ns);
 }
 
@@ -35,6 +36,7 @@ void judge_fini(struct engine *engine) {
     prober_fini(&engine->prober);
     congestion_fini(&engine->congestion);
     diagnose_fini(&engine->diagnose);
+    capacity_fini(&engine->capacity);
     monitors_fini(&engine->monitors);
     valve_fini(&engine->valve);
     free(engine->observers);
@@ -110,6 +112,9 @@ static void set_targets(struct engine *engine) {
                            engine->own_ports, engine->elected_count, avoid, engine->now_ns,
                            engine->config.probe_interval_ns) == 0) {
         engine->own_verdict_changed = true; // reports of links no longer watched are withdrawn
+        (void)capacity_set_targets(&engine->capacity, engine->elected, engine->elected_ports,
+                                   engine->own_ports, engine->elected_count, avoid, engine->now_ns,
+                                   &engine->config.capacity); // else those of before stay
     }
     free(avoid);
 }

@@ -15,6 +15,7 @@
 #define AGENT_CORE_STATE_H
 
 #include "agent_core/engine.h"
+#include "capacity.h"
 #include "congestion.h"
 #include "diagnose.h"
 #include "history.h"
@@ -214,6 +215,7 @@ struct told_link {
     enum link_fault fault;
     bool avoid;
     uint32_t missed;
+    uint32_t capacity_ppm;
 };
 
 // Ports whose settings are not those of most, as last told.
@@ -295,6 +297,7 @@ struct engine {
     struct observer_sight *sights;     // by host
     struct prober prober;
     struct congestion congestion;
+    struct capacity capacity;
     struct diagnose diagnose;
     uint64_t watched;         // hash of the election that its loops are for
     uint64_t loops_due_at_ns; // when it gets others; NEVER_NS: not

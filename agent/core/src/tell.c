@@ -49,7 +49,7 @@ static struct link_report make_report(const struct engine *engine, link_id link)
     const struct probed_link *probed = &engine->prober.links[link.i];
     bool down = probed->state == PROBE_DOWN || probed->state == PROBE_HELD;
     struct link_report report = {.verdict = probed->monitored && down ? LINK_DOWN : LINK_UP,
-                                 .capacity_ppm = CAPACITY_FULL_PPM,
+                                 .capacity_ppm = capacity_link_ppm(&engine->capacity, link),
                                  .loss_ppm = probed->sent == 0 ? 0
                                                                : (uint32_t)(probed->lost * 1000000 /
                                                                             probed->sent),
@@ -61,7 +61,8 @@ static struct link_report make_report(const struct engine *engine, link_id link)
 
 static bool is_told(const struct told_link *told, const struct link_report *report) {
     return told->published && told->verdict == report->verdict && told->fault == report->fault &&
-           told->avoid == report->avoid && told->missed == report->missed;
+           told->avoid == report->avoid && told->missed == report->missed &&
+           told->capacity_ppm == report->capacity_ppm;
 }
 
 // Of links that are not watched here only what localization found or suspects is told.
@@ -93,7 +94,8 @@ static void tell_link(struct engine *engine, link_id link) {
     fabric_format_link(engine->fabric, link, name);
     if (gossip_put(engine->gossip, engine->now_ns, GOSSIP_TABLE_LINK, name, bytes, (size_t)size) ==
         0) {
-        *told = (struct told_link){true, report.verdict, report.fault, report.avoid, report.missed};
+        *told = (struct told_link){true,         report.verdict, report.fault,
+                                   report.avoid, report.missed,  report.capacity_ppm};
         learn_own_report(engine, link, &report);
     }
 }

@@ -57,6 +57,7 @@ void engine_link_at(const struct engine *engine, link_id link, struct engine_lin
         out->fault_confidence_ppm = finding->verdict.confidence_ppm;
     }
     out->cnps = engine->link_cnps[link.i];
+    out->own_capacity_ppm = capacity_link_ppm(&engine->capacity, link);
     out->ecn_known = congestion_link_ppm(&engine->congestion, link, engine->now_ns, &out->ecn_ppm);
 }
 
@@ -221,6 +222,8 @@ void engine_stats(const struct engine *engine, struct engine_stats *out) {
     out->diagnosis_sent = engine->diagnose.sent;
     out->diagnosis_lost = engine->diagnose.lost;
     out->diagnosis_late = engine->diagnose.late_windows;
+    out->trains_sent = engine->capacity.trains_sent;
+    out->trains_failed = engine->capacity.trains_failed;
     out->ecn_probes_sent = engine->congestion.sent;
     out->ecn_probes_marked = engine->congestion.marked;
 }

@@ -14,33 +14,22 @@
 #include "model_yaml/yaml_check.h"
 #include "pathalg/algorithm.h"
 
-#define PROBE_INTERVAL_DEFAULT_MS 10
-#define PROBE_TIMEOUT_DEFAULT_MS 4
-#define LOSS_THRESHOLD_DEFAULT 2
-#define UP_HOLD_DEFAULT_MS 1000
-#define UP_HOLD_MAX_DEFAULT_MS 60000
-#define ECN_INTERVAL_DEFAULT_MS 3
-#define ECN_IDLE_DEFAULT_MS 100
-#define ECN_CLASS_DEFAULT 0x6a // DSCP 26, the usual class of RoCE, and ECN-capable
-#define ECN_THRESHOLD_DEFAULT_PERCENT 50
-#define ECN_PROBES_DEFAULT 6
-#define ECN_QUIET_DEFAULT_MS 5000
-#define ECN_QUIET_MAX_DEFAULT_MS 300000
-#define DIAGNOSIS_RATE_DEFAULT 100
-#define AVOID_DEFAULT_PPM 1000
-#define MINUTE_MS 60000
-#define HOUR_MS 3600000
-
-struct reading {
-    const struct yaml_text *yaml;
-    const struct config_yaml *file;
-    struct complaints *complaints;
-    struct config *config;
-};
-
-static void complain_at(const struct reading *reading, const char *path, const char *problem) {
+void config_complain_at(const struct reading *reading, const char *path, const char *problem) {
     complaints_add(reading->complaints, yaml_text_line(reading->yaml, path), "%s: %s", path,
                    problem);
+}
+
+void config_set_numbers(const struct reading *reading, const struct number *numbers, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const struct number *number = &numbers[i];
+        uint32_t value = number->given != NULL ? *number->given : number->fallback;
+        if (number->given != NULL && (value < number->least || value > number->most)) {
+            complaints_add(reading->complaints, yaml_text_line(reading->yaml, number->path),
+                           "%s: %u is not within %u to %u", number->path, value, number->least,
+                           number->most);
+        }
+        *number->to = value * number->unit;
+    }
 }
 
 static void set_text(char *to, size_t size, const char *text, const char *fallback) {
@@ -56,28 +45,7 @@ static void set_path(const struct reading *reading, char *to, const char *key, c
     int length = snprintf(to, CONFIG_PATH_SIZE, "%.*s%s", absolute ? 0 : directory,
                           reading->config->source, path != NULL ? path : "");
     if (length >= CONFIG_PATH_SIZE) {
-        complain_at(reading, key, "the path is too long");
-    }
-}
-
-struct number {
-    const char *path;
-    const uint32_t *given; // NULL: absent
-    uint32_t fallback, least, most;
-    uint64_t *to;
-    uint64_t unit;
-};
-
-static void set_numbers(const struct reading *reading, const struct number *numbers, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        const struct number *number = &numbers[i];
-        uint32_t value = number->given != NULL ? *number->given : number->fallback;
-        if (number->given != NULL && (value < number->least || value > number->most)) {
-            complaints_add(reading->complaints, yaml_text_line(reading->yaml, number->path),
-                           "%s: %u is not within %u to %u", number->path, value, number->least,
-                           number->most);
-        }
-        *number->to = value * number->unit;
+        config_complain_at(reading, key, "the path is too long");
     }
 }
 
@@ -130,7 +98,7 @@ static void read_seeds(const struct reading *reading, const struct gossip_yaml *
 static void set_label(const struct reading *reading, char to[CONFIG_LABEL_SIZE], const char *key,
                       const char *text, const char *fallback) {
     if (text != NULL && !config_label_is_valid(text)) {
-        complain_at(reading, key, "small letters, digits and - expected");
+        config_complain_at(reading, key, "small letters, digits and - expected");
     }
     set_text(to, CONFIG_LABEL_SIZE, text, fallback);
 }
@@ -144,7 +112,7 @@ static void read_endpoints(const struct reading *reading, const struct endpoints
     set_label(reading, out->service, "gossip.endpoints.service", endpoints->service, "");
     set_label(reading, out->port, "gossip.endpoints.port", endpoints->port, "gossip");
     if (!SRV6_KUBERNETES) {
-        complain_at(reading, "gossip.endpoints", "this agent is built without Kubernetes");
+        config_complain_at(reading, "gossip.endpoints", "this agent is built without Kubernetes");
     }
 }
 
@@ -156,7 +124,7 @@ static void read_kubernetes(const struct reading *reading) {
     }
     set_text(out->api, sizeof(out->api), kubernetes->api, "");
     if (kubernetes->api != NULL && strncmp(kubernetes->api, "https://", 8) != 0) {
-        complain_at(reading, "kubernetes.api", "https://ADDRESS:PORT expected");
+        config_complain_at(reading, "kubernetes.api", "https://ADDRESS:PORT expected");
     }
     if (kubernetes->credentials != NULL) {
         set_path(reading, out->credentials, "kubernetes.credentials", kubernetes->credentials);
@@ -180,13 +148,13 @@ static void read_gossip(const struct reading *reading) {
         check_address(reading, "gossip.advertise", gossip->advertise);
     } else if (strstr(gossip->listen, "//0.0.0.0:") != NULL ||
                strstr(gossip->listen, "//[::]:") != NULL) {
-        complain_at(reading, "gossip.listen",
-                    "others cannot reach this address: name one in gossip.advertise");
+        config_complain_at(reading, "gossip.listen",
+                           "others cannot reach this address: name one in gossip.advertise");
     }
     set_address(config->advertise, gossip->advertise != NULL ? gossip->advertise : config->listen);
     read_seeds(reading, gossip);
     read_endpoints(reading, gossip->endpoints);
-    set_numbers(reading, numbers, sizeof(numbers) / sizeof(numbers[0]));
+    config_set_numbers(reading, numbers, sizeof(numbers) / sizeof(numbers[0]));
     config->curve = gossip->curve != NULL;
     if (config->curve) {
         set_path(reading, config->secret_key_file, "gossip.curve.secret_key_file",
@@ -202,10 +170,10 @@ static void check_port(const struct reading *reading, uint32_t index) {
     snprintf(path, sizeof(path), "nic.ports[%u]", index);
     for (uint32_t i = 0; i < index; i++) {
         if (strcmp(ports[i].port, ports[index].port) == 0) {
-            complain_at(reading, path, "the port is listed twice");
+            config_complain_at(reading, path, "the port is listed twice");
         }
         if (strcmp(ports[i].device, ports[index].device) == 0) {
-            complain_at(reading, path, "the device is listed twice");
+            config_complain_at(reading, path, "the device is listed twice");
         }
     }
 }
@@ -241,9 +209,9 @@ static void read_classes(const struct reading *reading, const struct nic_yaml *n
             twice = twice || nic->traffic_classes[k] == nic->traffic_classes[i];
         }
         if (twice || nic->traffic_classes[i] > UINT8_MAX) {
-            complain_at(reading, "nic.traffic_classes",
-                        twice ? "a class is listed twice"
-                              : "a class is a byte, DSCP and ECN: at most 255");
+            config_complain_at(reading, "nic.traffic_classes",
+                               twice ? "a class is listed twice"
+                                     : "a class is a byte, DSCP and ECN: at most 255");
         }
         out->traffic_classes[i] = (uint8_t)nic->traffic_classes[i];
     }
@@ -258,7 +226,7 @@ static void read_eswitch(const struct reading *reading, const struct nic_yaml *n
     uint64_t vport = 0;
     snprintf(key, sizeof(key), "nic.ports[%u].vport", index);
     const struct number number = {key, port->vport, 0, 1, UINT16_MAX - 1, &vport, 1};
-    set_numbers(reading, &number, 1);
+    config_set_numbers(reading, &number, 1);
     eswitch->vport = (uint16_t)vport;
     snprintf(key, sizeof(key), "nic.ports[%u].mac", index);
     read_mac(reading, key, port->mac, eswitch->vport_mac);
@@ -267,7 +235,7 @@ static void read_eswitch(const struct reading *reading, const struct nic_yaml *n
     bool told = port->vport != NULL || port->mac != NULL || port->gateway_mac != NULL;
     if (told && strcmp(reading->config->nic_driver, "mlx5") != 0) {
         snprintf(key, sizeof(key), "nic.ports[%u]", index);
-        complain_at(reading, key, "vport, mac and gateway_mac are for driver mlx5 only");
+        config_complain_at(reading, key, "vport, mac and gateway_mac are for driver mlx5 only");
     }
 }
 
@@ -288,13 +256,13 @@ static void read_mlx5(const struct reading *reading, const struct nic_yaml *nic)
     struct nic_eswitch_options classes = {0};
     bool mlx5 = strcmp(config->nic_driver, "mlx5") == 0;
     if (!mlx5 && (nic->holder != NULL || nic->traffic_classes_count > 0)) {
-        complain_at(reading, nic->holder != NULL ? "nic.holder" : "nic.traffic_classes",
-                    "for driver mlx5 only");
+        config_complain_at(reading, nic->holder != NULL ? "nic.holder" : "nic.traffic_classes",
+                           "for driver mlx5 only");
     }
     set_path(reading, config->holder, "nic.holder",
              nic->holder != NULL ? nic->holder : NIC_HOLDER_DEFAULT);
     if (strlen(config->holder) >= CONFIG_SOCKET_SIZE) {
-        complain_at(reading, "nic.holder", "too long for a socket");
+        config_complain_at(reading, "nic.holder", "too long for a socket");
     }
     read_classes(reading, nic, &classes);
     for (uint32_t i = 0; i < nic->ports_count; i++) {
@@ -318,95 +286,6 @@ static void read_nic(const struct reading *reading) {
         read_port(reading, nic, i);
     }
     read_mlx5(reading, nic);
-}
-
-static void read_probe(const struct reading *reading) {
-    static const struct probe_yaml absent;
-    const struct probe_yaml *probe = reading->file->probe != NULL ? reading->file->probe : &absent;
-    struct config *config = reading->config;
-    uint64_t threshold = 0;
-    const struct number numbers[] = {
-        {"probe.interval_ms", probe->interval_ms, PROBE_INTERVAL_DEFAULT_MS, 1, MINUTE_MS,
-         &config->probe_interval_ns, NS_PER_MS},
-        {"probe.timeout_ms", probe->timeout_ms, PROBE_TIMEOUT_DEFAULT_MS, 1, MINUTE_MS,
-         &config->probe_timeout_ns, NS_PER_MS},
-        {"probe.loss_threshold", probe->loss_threshold, LOSS_THRESHOLD_DEFAULT, 1, 100, &threshold,
-         1},
-        {"probe.up_hold_ms", probe->up_hold_ms, UP_HOLD_DEFAULT_MS, 1, HOUR_MS, &config->up_hold_ns,
-         NS_PER_MS},
-        {"probe.up_hold_max_ms", probe->up_hold_max_ms, UP_HOLD_MAX_DEFAULT_MS, 1, 24 * HOUR_MS,
-         &config->up_hold_max_ns, NS_PER_MS},
-    };
-    set_numbers(reading, numbers, sizeof(numbers) / sizeof(numbers[0]));
-    config->loss_threshold = (uint32_t)threshold;
-    config->backend = probe->backend != NULL ? *probe->backend : PROBE_BACKEND_AUTO;
-    if (config->up_hold_max_ns < config->up_hold_ns) {
-        complain_at(reading, "probe",
-                    probe->up_hold_max_ms != NULL
-                        ? "up_hold_max_ms is below up_hold_ms"
-                        : "up_hold_ms is above the default of up_hold_max_ms: set both");
-    }
-}
-
-static void read_ecn(const struct reading *reading) {
-    static const struct ecn_yaml absent;
-    const struct ecn_yaml *ecn = reading->file->ecn != NULL ? reading->file->ecn : &absent;
-    struct ecn_policy *policy = &reading->config->ecn;
-    uint64_t class = 0, threshold = 0, probes = 0;
-    const struct number numbers[] = {
-        {"ecn.interval_ms", ecn->interval_ms, ECN_INTERVAL_DEFAULT_MS, 0, 1000,
-         &policy->interval_ns, NS_PER_MS},
-        {"ecn.idle_interval_ms", ecn->idle_interval_ms, ECN_IDLE_DEFAULT_MS, 0, MINUTE_MS,
-         &policy->idle_interval_ns, NS_PER_MS},
-        {"ecn.traffic_class", ecn->traffic_class, ECN_CLASS_DEFAULT, 0, 255, &class, 1},
-        {"ecn.threshold_percent", ecn->threshold_percent, ECN_THRESHOLD_DEFAULT_PERCENT, 1, 100,
-         &threshold, 1},
-        {"ecn.probes", ecn->probes, ECN_PROBES_DEFAULT, 2, 16, &probes, 1},
-        {"ecn.quiet_ms", ecn->quiet_ms, ECN_QUIET_DEFAULT_MS, 1, HOUR_MS, &policy->quiet_ns,
-         NS_PER_MS},
-        {"ecn.quiet_max_ms", ecn->quiet_max_ms, ECN_QUIET_MAX_DEFAULT_MS, 1, 24 * HOUR_MS,
-         &policy->quiet_max_ns, NS_PER_MS},
-    };
-    set_numbers(reading, numbers, sizeof(numbers) / sizeof(numbers[0]));
-    policy->traffic_class = (uint8_t) class;
-    policy->threshold_percent = (uint32_t)threshold;
-    policy->probes = (uint32_t)probes;
-    if (ecn->traffic_class != NULL && (*ecn->traffic_class & 3) != 1 &&
-        (*ecn->traffic_class & 3) != 2) {
-        complain_at(reading, "ecn.traffic_class",
-                    "no switch marks this class: its last two bits must be 2, or 1 (ECN-capable)");
-    }
-    if (policy->idle_interval_ns != 0 && policy->idle_interval_ns < policy->interval_ns) {
-        if (ecn->idle_interval_ms != NULL) {
-            complain_at(reading, "ecn.idle_interval_ms", "below interval_ms");
-        }
-        policy->idle_interval_ns = policy->interval_ns;
-    }
-    bool given = ecn->quiet_max_ms != NULL;
-    if (policy->quiet_max_ns < policy->quiet_ns) {
-        complain_at(reading, given ? "ecn.quiet_max_ms" : "ecn.quiet_ms",
-                    given ? "below quiet_ms" : "above the default of quiet_max_ms: set both");
-    }
-}
-
-// After read_ecn: its class is the flows', too.
-static void read_diagnosis(const struct reading *reading) {
-    static const struct diagnosis_yaml absent;
-    const struct diagnosis_yaml *diagnosis =
-        reading->file->diagnosis != NULL ? reading->file->diagnosis : &absent;
-    struct diagnosis_policy *policy = &reading->config->diagnosis;
-    uint64_t rate = 0, class = 0, avoid_ppm = 0;
-    const struct number numbers[] = {
-        {"diagnosis.probes_per_second", diagnosis->probes_per_second, DIAGNOSIS_RATE_DEFAULT, 0,
-         DIAGNOSIS_RATE_MAX, &rate, 1},
-        {"diagnosis.traffic_class", diagnosis->traffic_class, reading->config->ecn.traffic_class, 0,
-         255, &class, 1},
-        {"diagnosis.avoid_ppm", diagnosis->avoid_ppm, AVOID_DEFAULT_PPM, 1, 1000000, &avoid_ppm, 1},
-    };
-    set_numbers(reading, numbers, sizeof(numbers) / sizeof(numbers[0]));
-    *policy = (struct diagnosis_policy){.probes_per_second = (uint32_t)rate,
-                                        .traffic_class = (uint8_t) class,
-                                        .avoid_ppm = (uint32_t)avoid_ppm};
 }
 
 static void read_metrics(const struct reading *reading) {
@@ -469,9 +348,7 @@ static void read_config(const struct reading *reading) {
     read_gossip(reading);
     read_kubernetes(reading);
     read_nic(reading);
-    read_probe(reading);
-    read_ecn(reading);
-    read_diagnosis(reading);
+    config_read_probes(reading);
     read_pods(reading);
     read_metrics(reading);
     if (algorithm == NULL) {

@@ -54,6 +54,10 @@ struct probe_yaml {
 struct metrics_yaml {
     char *listen;
 };
+struct capacity_yaml {
+    uint32_t *interval_ms, *packets, *packet_bytes;
+};
+
 struct ecn_yaml {
     uint32_t *interval_ms, *idle_interval_ms, *traffic_class, *threshold_percent, *probes,
         *quiet_ms, *quiet_max_ms;
@@ -78,11 +82,37 @@ struct config_yaml {
     struct ecn_yaml *ecn;
     struct diagnosis_yaml *diagnosis;
     struct jobs_yaml *jobs;
+    struct capacity_yaml *capacity;
     struct metrics_yaml *metrics;
     struct kubernetes_yaml *kubernetes;
 };
 
 extern const cyaml_schema_value_t config_schema;
+
+#define MINUTE_MS 60000
+#define HOUR_MS 3600000
+
+// ---- config.c, for what reads parts of the file
+struct reading {
+    const struct yaml_text *yaml;
+    const struct config_yaml *file;
+    struct complaints *complaints;
+    struct config *config;
+};
+
+void config_complain_at(const struct reading *reading, const char *path, const char *problem);
+struct number {
+    const char *path;
+    const uint32_t *given; // NULL: absent
+    uint32_t fallback, least, most;
+    uint64_t *to;
+    uint64_t unit;
+};
+
+void config_set_numbers(const struct reading *reading, const struct number *numbers, size_t count);
+
+// config_probes.c: probe, ecn, diagnosis, capacity.
+void config_read_probes(const struct reading *reading);
 
 // config_pods.c: all of jobs.kubernetes but its path. `pods` may be NULL.
 void config_read_pods(const struct pods_yaml *pods, const struct yaml_text *yaml,

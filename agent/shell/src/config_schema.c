@@ -101,6 +101,13 @@ static const cyaml_schema_field_t metrics_fields[] = {
     TEXT(listen, MUST, struct metrics_yaml, CONFIG_LISTEN_SIZE),
     CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t capacity_fields[] = {
+    NUMBER(interval_ms, struct capacity_yaml),
+    NUMBER(packets, struct capacity_yaml),
+    NUMBER(packet_bytes, struct capacity_yaml),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t ecn_fields[] = {
     NUMBER(interval_ms, struct ecn_yaml),   NUMBER(idle_interval_ms, struct ecn_yaml),
     NUMBER(traffic_class, struct ecn_yaml), NUMBER(threshold_percent, struct ecn_yaml),
@@ -139,6 +146,7 @@ static const cyaml_schema_field_t config_fields[] = {
     GROUP(ecn, MAY, ecn_fields),
     GROUP(diagnosis, MAY, diagnosis_fields),
     GROUP(jobs, MAY, jobs_fields),
+    GROUP(capacity, MAY, capacity_fields),
     GROUP(metrics, MAY, metrics_fields),
     GROUP(kubernetes, MAY, kubernetes_fields),
     CYAML_FIELD_END,

@@ -178,6 +178,9 @@ static void tell_prober(const struct agent *agent, struct metric_text *text) {
     static const struct metric_family ecn = {
         "srv6_ecn_probes", METRIC_COUNTER, NULL,
         "Probes in the flows' own class over paths in use, and those that came back marked."};
+    static const struct metric_family trains = {
+        "srv6_capacity_trains", METRIC_COUNTER, NULL,
+        "Trains of probes that measure what links carry, and those of which too little came back."};
     static const struct metric_family late = {
         "srv6_probe_late_windows", METRIC_COUNTER, NULL,
         "Times that the prober was not scheduled in time and discarded what it saw."};
@@ -198,9 +201,12 @@ static void tell_prober(const struct agent *agent, struct metric_text *text) {
                                           {"void", stats.probes_void},
                                           {"unsent", io.send_failed - io.late},
                                           {"late", io.late}};
+    const struct metric_case outcomes[] = {{"sent", stats.trains_sent},
+                                           {"failed", stats.trains_failed}};
     const struct metric_case marks[] = {{"sent", stats.ecn_probes_sent},
                                         {"marked", stats.ecn_probes_marked}};
     metrics_cases(text, &probes, "result", results, sizeof(results) / sizeof(results[0]));
+    metrics_cases(text, &trains, "result", outcomes, sizeof(outcomes) / sizeof(outcomes[0]));
     metrics_cases(text, &ecn, "result", marks, sizeof(marks) / sizeof(marks[0]));
     metrics_single(text, &late, stats.late_windows);
     metrics_single(text, &foreign, io.foreign);

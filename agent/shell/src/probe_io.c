@@ -75,7 +75,9 @@ static bool is_stamped(struct probe_io *io, uint64_t now_ns) {
 
 void probe_io_fill(struct probe_io *io, struct probe_message *message, enum probe_way way,
                    const struct engine_probe *probe, uint64_t due_at_ns, uint64_t now_ns) {
-    const struct probe_sending sending = {io->nonce, due_at_ns, now_ns, is_stamped(io, now_ns)};
+    // A train queues before it leaves; that is no fault of ours.
+    uint64_t latest_ns = probe->packet_bytes > 0 ? UINT64_MAX - PROBE_LATE_NS : due_at_ns;
+    const struct probe_sending sending = {io->nonce, latest_ns, now_ns, is_stamped(io, now_ns)};
     probe_message_fill(message, &io->sockets[probe->port], way, probe, &sending);
 }
 

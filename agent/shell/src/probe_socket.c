@@ -31,6 +31,7 @@ struct option {
 static const struct option udp_options[] = {
     {IPPROTO_UDP, UDP_NO_CHECK6_TX, 1, true, "UDP_NO_CHECK6_TX"},
     {IPPROTO_UDP, UDP_NO_CHECK6_RX, 1, true, "UDP_NO_CHECK6_RX"},
+    {IPPROTO_IPV6, IPV6_DONTFRAG, 1, true, "IPV6_DONTFRAG"},
     {IPPROTO_IPV6, IPV6_V6ONLY, 1, true, "IPV6_V6ONLY"},
     {IPPROTO_IPV6, IPV6_RECVTCLASS, 1, true, "IPV6_RECVTCLASS"},
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, PROBE_HOP_LIMIT, true, "IPV6_UNICAST_HOPS"},

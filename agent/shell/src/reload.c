@@ -140,6 +140,7 @@ static void change_config(struct agent *agent, const struct config *next) {
     now->up_hold_max_ns = next->up_hold_max_ns;
     now->ecn = next->ecn;
     now->diagnosis = next->diagnosis;
+    now->capacity = next->capacity;
     memcpy(now->fabric, next->fabric, sizeof(now->fabric));
     memcpy(now->secret_key_file, next->secret_key_file, sizeof(now->secret_key_file));
     memcpy(now->fleet_keys_file, next->fleet_keys_file, sizeof(now->fleet_keys_file));

@@ -206,6 +206,9 @@ static json_t *status_probe(const struct agent *agent) {
     set_int(out, "lost", stats.probes_lost);
     set_int(out, "void", stats.probes_void);
     set_int(out, "late_windows", stats.late_windows);
+    set_int(out, "capacity_interval_ns", agent->config.capacity.interval_ns);
+    set_int(out, "trains_sent", stats.trains_sent);
+    set_int(out, "trains_failed", stats.trains_failed);
     set_int(out, "ecn_interval_ns", agent->config.ecn.interval_ns);
     set_int(out, "ecn_idle_interval_ns", agent->config.ecn.idle_interval_ns);
     set_int(out, "ecn_sent", stats.ecn_probes_sent);

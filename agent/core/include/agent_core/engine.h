@@ -56,6 +56,14 @@ struct diagnosis_policy {
     uint32_t avoid_ppm;         // flows keep off links that lose as much or more
 };
 
+// Trains of probes that measure what links can carry (capacity.h in the sources).
+struct capacity_policy {
+    uint64_t interval_ns;  // between two trains over a watched cable; 0: off
+    uint32_t packets;      // of a train
+    uint32_t packet_bytes; // no more than every link of the fabric takes
+    uint8_t traffic_class; // the flows' own
+};
+
 struct engine_config {
     char host[NAME_SIZE];
     char algorithm[NAME_SIZE];  // for jobs that name none; "": the plan version's default, and so
@@ -69,6 +77,7 @@ struct engine_config {
     uint64_t up_hold_max_ns;
     uint64_t seed; // of the engine's own choices (probe phases)
     struct ecn_policy ecn;
+    struct capacity_policy capacity;
     uint32_t history_links; // of how many links a history is kept, 80 KB each; 0: of none
     struct diagnosis_policy diagnosis;
     // The NIC holds the rules of an earlier life. They stay until the fleet has told this one its
@@ -181,7 +190,8 @@ struct engine_probe {
     uint64_t token; // opaque; comes back in ENGINE_PROBE_RETURNED
     uint32_t port;  // index of the own port
     uint8_t traffic_class;
-    uint16_t packet_bytes; // of the whole IPv6 packet; 0: as few as it takes
+    // Of the whole IPv6 packet, in a train that may queue before it leaves; 0: as few as it takes.
+    uint16_t packet_bytes;
     struct sid_list sids;
 };
 
@@ -261,10 +271,11 @@ struct engine_link {
     enum link_fault_place fault_place;
     uint32_t fault_ppm, fault_confidence_ppm;
     uint64_t excess_ns;
-    uint32_t tested, missed; // probes over it since it came under suspicion, those lost
-    bool ecn_known;          // own probes of the flows' class crossed it lately
-    uint32_t ecn_ppm;        // of them came back marked, at most
-    uint64_t cnps;           // for own flows that took this link out of their leaf
+    uint32_t tested, missed;   // probes over it since it came under suspicion, those lost
+    bool ecn_known;            // own probes of the flows' class crossed it lately
+    uint32_t ecn_ppm;          // of them came back marked, at most
+    uint64_t cnps;             // for own flows that took this link out of their leaf
+    uint32_t own_capacity_ppm; // by own trains; CAPACITY_FULL_PPM: nothing was found
 };
 void engine_link_at(const struct engine *engine, link_id link, struct engine_link *out);
 // What is known of a link on a path (hops.c in the sources).
@@ -423,7 +434,8 @@ void engine_order_at(const struct engine *engine, uint32_t index, struct engine_
 struct engine_stats {
     uint64_t steps, probes_sent, probes_returned, probes_lost, probes_void, probes_unknown;
     uint64_t diagnosis_sent, diagnosis_lost, diagnosis_late; // windows that were discarded
-    uint64_t moves_by_loss; // away from links that the own localization found lossy
+    uint64_t moves_by_loss;              // away from links that the own localization found lossy
+    uint64_t trains_sent, trains_failed; // for capacities; too little of them came back
     uint64_t ecn_probes_sent, ecn_probes_marked, moves_by_ecn; // away and home
     // CNPs by what is known of them: the path, the two ports, the own port.
     uint64_t cnps_of_path, cnps_of_pair, cnps_of_port;

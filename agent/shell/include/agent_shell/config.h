@@ -88,6 +88,7 @@ struct config {
     uint32_t loss_threshold;
     struct ecn_policy ecn;
     struct diagnosis_policy diagnosis;
+    struct capacity_policy capacity;
     enum probe_backend backend;
     char algorithm[NAME_SIZE];
     struct config_pods pods;
