@@ -19,6 +19,11 @@ foreach(test test_gossip_zmq_cores test_gossip_zmq_hostile test_gossip_zmq_islan
     LIBRARIES gossip_zmq gossip model PkgConfig::ZMQ)
 endforeach()
 
+if(TARGET model_yaml AND TARGET pathalg)
+  add_executable(bench_crowd bench/bench_crowd.c)
+  set_target_properties(bench_crowd PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_link_libraries(bench_crowd PRIVATE srv6_options gossip_zmq gossip model model_yaml pathalg)
+endif()
 add_executable(bench_gossip bench/bench_gossip.c bench/bench_gossip_host.c bench/bench_gossip_floor.c)
 set_target_properties(bench_gossip PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 target_link_libraries(bench_gossip PRIVATE srv6_options gossip_zmq gossip model PkgConfig::ZMQ PkgConfig::SODIUM
