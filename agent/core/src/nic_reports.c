@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the NIC saw: QPs, which make some buckets heavier, and counters, which say what each part
 // really carried.
+#include <stdlib.h>
 #include <string.h>
 
 #include "state.h"
+
+#define QPS_FIRST 8 // known of a pair; doubled up to STEER_QPS_MAX
 
 bool route_port_of_address(const struct engine *engine, const uint8_t address[16], port_id *out,
                            unsigned *family) {
@@ -18,6 +21,21 @@ bool route_port_of_address(const struct engine *engine, const uint8_t address[16
         }
     }
     return false;
+}
+
+static bool make_room(struct steer *steer) {
+    if (steer->qp_count < steer->qp_capacity) {
+        return true;
+    }
+    uint16_t capacity = steer->qp_capacity == 0 ? QPS_FIRST : (uint16_t)(2 * steer->qp_capacity);
+    struct seen_qp *qps =
+        steer->qp_count < STEER_QPS_MAX ? reallocarray(steer->qps, capacity, sizeof *qps) : NULL;
+    if (qps == NULL) {
+        return false; // buckets hold enough by then for shares to be even; or no memory now
+    }
+    steer->qps = qps;
+    steer->qp_capacity = capacity;
+    return true;
 }
 
 // True when the set of QPs changed.
@@ -37,8 +55,8 @@ static bool learn_qp(struct steer *steer, uint32_t qp, uint32_t key, uint64_t no
             i++;
         }
     }
-    if (steer->qp_count == STEER_QPS_MAX) {
-        return false; // buckets hold enough by then for shares to be even
+    if (!make_room(steer)) {
+        return false;
     }
     steer->qps[steer->qp_count++] = (struct seen_qp){qp, key, now_ns};
     return true;

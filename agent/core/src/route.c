@@ -15,7 +15,7 @@ void route_fini(struct router *router) {
     plan_fini(&router->plan);
     planner_close(router->planner);
     free(router->parts);
-    free(router->steers);
+    steer_free(router->steers, router->steer_count);
     for (unsigned i = 0; i < ENGINE_PORTS_MAX; i++) {
         rule_set_fini(&router->rules[i]);
     }

@@ -174,7 +174,7 @@ struct seen_qp {
 #define QP_FORGET_NS (10 * UINT64_C(1000000000))
 #define COUNTER_UNKNOWN UINT64_MAX // the next reading is a base, not growth
 
-#define STEER_QPS_MAX 256
+#define STEER_QPS_MAX 256 // a power of two
 struct steer {
     port_id src, dst;
     uint32_t first_flow, flow_count; // contiguous in the plan
@@ -182,8 +182,8 @@ struct steer {
     uint16_t slot_count;
     struct steer_slot slots[RULE_PATHS_MAX];
     uint8_t bucket[RULE_BUCKETS]; // -> slot
-    struct seen_qp qps[STEER_QPS_MAX];
-    uint16_t qp_count;
+    struct seen_qp *qps;          // owned; most pairs have few, and many never send
+    uint16_t qp_count, qp_capacity;
     bool qps_changed;          // buckets are to be assigned anew
     uint64_t cnps_unplaced;    // for one of its flows, on whichever slot
     uint64_t cnps_noted_at_ns; // 0: never
@@ -426,7 +426,8 @@ void route(struct engine *engine);
 void route_format_pair(const struct engine *engine, port_id src, port_id dst,
                        char text[LINK_NAME_SIZE]);
 void route_program(struct engine *engine); // the wanted rules from the paths in use
-int steer_replan(struct engine *engine);   // -ENOMEM, -EINVAL: the old plan stays
+void steer_free(struct steer *steers, uint32_t count);
+int steer_replan(struct engine *engine); // -ENOMEM, -EINVAL: the old plan stays
 // plans.c
 uint32_t plans_own_version(const struct engine *engine);
 // The lowest version among live members that say one.

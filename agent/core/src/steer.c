@@ -147,15 +147,18 @@ bool steer_slot_of_qp(const struct engine *engine, const struct steer *steer, ui
 }
 
 // What was learnt of a pair survives a new plan: its QPs, and its buckets where the slots stayed.
-static void carry_steer(const struct steer *before, struct steer *steer) {
+static void carry_steer(struct steer *before, struct steer *steer) {
     memset(steer->bucket, 0xff, sizeof steer->bucket);
     if (before == NULL) {
         return;
     }
     steer->cnps_unplaced = before->cnps_unplaced;
     steer->cnps_noted_at_ns = before->cnps_noted_at_ns;
-    memcpy(steer->qps, before->qps, sizeof steer->qps);
+    steer->qps = before->qps;
     steer->qp_count = before->qp_count;
+    steer->qp_capacity = before->qp_capacity;
+    before->qps = NULL;
+    before->qp_count = before->qp_capacity = 0;
     bool same = before->slot_count == steer->slot_count;
     for (unsigned i = 0; same && i < steer->slot_count; i++) {
         same = before->slots[i].bytes == steer->slots[i].bytes;
@@ -211,6 +214,13 @@ static void carry_parts(const struct router *before, const struct plan *plan,
     }
 }
 
+void steer_free(struct steer *steers, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        free(steers[i].qps);
+    }
+    free(steers);
+}
+
 static uint32_t group_flows(const struct plan *plan, struct steer *steers) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < plan->flow_count; i++) {
@@ -254,7 +264,7 @@ int steer_replan(struct engine *engine) {
     }
     carry_parts(router, &plan, parts);
     plan_fini(&router->plan);
-    free(router->steers);
+    steer_free(router->steers, router->steer_count);
     free(router->parts);
     router->plan = plan;
     router->steers = steers;
