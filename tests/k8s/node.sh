@@ -187,6 +187,7 @@ with_agent() {
     kill "$agent" && wait "$agent" || problem "the agent did not end well"
     agent=''
     [ -e "$pins/eth1/link_egress" ] || [ -n "$($inside tc filter show dev eth1 egress 2>/dev/null)" ] || problem "no rules are left to clean: the test is void"
+    echo '[]' >"$work/live/run/pods.json" # as an agent that reads pods leaves it
     expect "clean after the agent" $inside $words
     [ ! -e "$pins" ] || problem "pins stay: $(find "$pins" | tr '\n' ' ')"
     [ -z "$($inside tc filter show dev eth1 egress 2>/dev/null)$($inside bpftool net show dev eth1 2>/dev/null | grep -i srv6 || true)" ] || problem "programs stay at the port"

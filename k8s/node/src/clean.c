@@ -139,7 +139,8 @@ static int put_back(void *context, const struct journal_line *line, struct error
 }
 
 static void remove_files(struct cleaning *cleaning, const char *directory) {
-    static const char *const names[] = {"agent.sock", "holder.sock", "holder.sock.lock"};
+    static const char *const names[] = {"agent.sock", "holder.sock", "holder.sock.lock",
+                                        "pods.json"};
     const struct node_paths *paths = cleaning->paths;
     struct error error;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

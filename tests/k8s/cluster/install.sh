@@ -62,13 +62,13 @@ uses_uring() { # NODE
 # The commands are those of k8s/README.md, "Uninstall".
 uninstall_checks() {
     local node
-    ! reads_pods || kube delete -f "$here/cluster/train.yaml" >/dev/null
     system delete ds srv6-agent srv6-holder --ignore-not-found --wait >/dev/null
     check "agents end when their DaemonSet is deleted" system wait --for=delete pod -l app.kubernetes.io/name=srv6-agent --timeout=5m
     check "and leave rules in the NICs" test "$(packets_steered)" -gt 0
     kube apply -k "$ROOT/k8s/overlays/clean" >/dev/null
     check "srv6-clean has ended well on all nodes" system rollout status ds/srv6-clean --timeout 60s
     check "what is sent now is not steered" equal "$(packets_steered)" 0
+    ! reads_pods || kube delete -f "$here/cluster/train.yaml" >/dev/null
     check "kubectl delete -k" kube delete --ignore-not-found -k "$ROOT/k8s/overlays/lab"
     check "the namespace is gone" within 60 refuses 1 kube get namespace $NAMESPACE
     kube label node --all srv6-steer/agent- >/dev/null
