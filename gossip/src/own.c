@@ -36,7 +36,6 @@ static void resume(struct gossip *gossip) {
     const struct origin *self = gossip->self;
     gossip->phase = OWN_ACTIVE;
     gossip->answered = true;
-    gossip->crowd.newborn = false;
     gossip->claimed_at_ns = gossip->now_ns;
     gossip->heard_self = self->life;
     gossip->next_seq = gossip->pushed_seq = self->complete;
@@ -51,7 +50,6 @@ int own_init(struct gossip *gossip) {
     gossip->phase = OWN_LISTENING;
     gossip->listen_until_ns = gossip->now_ns + gossip->config.listen_ns;
     gossip->lone_vote_ns = LONE_VOTE_NS;
-    gossip->crowd.newborn = gossip->seed_count > 0;
     if (gossip->heard_self.incarnation < gossip->config.last_incarnation) {
         gossip->heard_self = (struct life){gossip->config.last_incarnation, 0};
     }

@@ -54,6 +54,8 @@ int seeds_init(struct gossip *gossip, const struct gossip_config *config, struct
     }
     gossip->seeds_awaited = config->seeds_awaited;
     rc = replace(gossip, config->seeds, config->seed_count, &news);
+    bool seeded = gossip->seed_count > 0 || gossip->seeds_awaited;
+    gossip->crowd.newborn = seeded && gossip->phase == OWN_LISTENING;
     return rc != 0 ? error_set(error, rc, "gossip: out of memory") : 0;
 }
 

@@ -126,6 +126,38 @@ static void who_dies_in_a_crowd_is_missed(void **state) {
     net_start(&net, dead); // fini expects nothing of it
 }
 
+// Few at a time, as on a machine that is short of CPU: no crowd by their number.
+static void who_starts_with_seeds_waits_for_those_who_start_with_it(void **state) {
+    (void)state;
+    net_init(&net, 7, 6);
+    for (uint32_t i = 0; i < 7; i++) {
+        net_start(&net, i);
+        net_run(&net, 60 * NS_PER_MS);
+        for (uint32_t k = 0; k <= i; k++) {
+            assert_int_equal(net.hosts[k].core->peer_count, 0);
+        }
+    }
+    assert_true(net_run_until(&net, NS_PER_S, all_see_all, NULL));
+    net_run(&net, NS_PER_S);
+    for (uint32_t i = 0; i < 7; i++) {
+        assert_int_equal(net.hosts[i].core->peer_count, 6);
+    }
+}
+
+static void who_leaves_before_the_crowd_is_over_is_said_to_have_left(void **state) {
+    (void)state;
+    start_crowd(40, 7);
+    net_run(&net, 50 * NS_PER_MS);
+    assert_int_equal(net.hosts[39].core->peer_count, 0);
+    net_leave(&net, 39);
+    net_run(&net, 3 * NS_PER_S);
+    for (uint32_t i = 0; i < 39; i++) {
+        assert_true(!net_knows(&net, i, 39) || net_state(&net, i, 39) == GOSSIP_LEFT);
+    }
+    assert_true(net_knows(&net, 0, 39));
+    net_start(&net, 39); // fini expects nothing of it
+}
+
 static void one_newcomer_is_no_crowd(void **state) {
     (void)state;
     uint32_t late = 64;
@@ -176,6 +208,8 @@ int main(void) {
         cmocka_unit_test_teardown(each_of_a_crowd_ends_with_the_neighbours_that_the_circles_say,
                                   fini),
         cmocka_unit_test_teardown(who_dies_in_a_crowd_is_missed, fini),
+        cmocka_unit_test_teardown(who_starts_with_seeds_waits_for_those_who_start_with_it, fini),
+        cmocka_unit_test_teardown(who_leaves_before_the_crowd_is_over_is_said_to_have_left, fini),
         cmocka_unit_test_teardown(one_newcomer_is_no_crowd, fini),
         cmocka_unit_test_teardown(slots_stay_even_while_neighbours_die, fini),
     };
