@@ -224,9 +224,12 @@ static uint32_t share_of(uint32_t index, uint32_t count, uint32_t port_count) {
 // Whose annotation names a port that the host lacks is refused.
 static bool check_given(const struct pod_set *set, struct entry *entry, uint32_t port_count) {
     uint32_t ports = entry->pod.ports;
-    uint32_t highest = ports == UINT32_MAX ? 0 : 31 - (uint32_t)__builtin_clz(ports);
     struct error error;
-    if (!entry->pod.ports_given || highest < port_count) {
+    if (!entry->pod.ports_given || ports == UINT32_MAX) {
+        return true;
+    }
+    uint32_t highest = 31 - (uint32_t)__builtin_clz(ports); // at least one is named
+    if (highest < port_count) {
         return true;
     }
     (void)error_set(&error, -EINVAL,
