@@ -358,15 +358,29 @@ static bool conclude(struct capacity *capacity, struct capacity_target *target, 
     return true;
 }
 
-static bool turn_applies(const struct capacity_target *target, uint32_t turn) {
-    const struct capacity_walk *prefix = &target->walks[CAPACITY_PREFIX];
-    return target->walks[turns[turn].loop].valid && (!turns[turn].thin || prefix->valid);
+static bool looks_slow(const struct capacity_walk *walk, const struct capacity_policy *policy) {
+    return loop_rate_bps(walk, policy) < percent_of(walk->most_bps, CAPACITY_SLOW_PERCENT);
 }
 
-static bool is_measured(const struct capacity_target *target) {
+// The loops over one direction get thin trains only when dense ones do not tell them apart.
+static bool turn_applies(const struct capacity_target *target, uint32_t turn,
+                         const struct capacity_policy *policy) {
+    const struct capacity_walk *walks = target->walks;
+    bool one_way = turns[turn].loop == CAPACITY_FORWARD || turns[turn].loop == CAPACITY_REVERSE;
+    if (!walks[turns[turn].loop].valid || (turns[turn].thin && !walks[CAPACITY_PREFIX].valid)) {
+        return false;
+    }
+    return !turns[turn].thin || !one_way ||
+           (looks_slow(&walks[CAPACITY_FORWARD], policy) &&
+            looks_slow(&walks[CAPACITY_REVERSE], policy));
+}
+
+static bool is_measured(const struct capacity_target *target,
+                        const struct capacity_policy *policy) {
     for (uint32_t i = 0; i < TURN_COUNT; i++) {
         const struct capacity_walk *walk = &target->walks[turns[i].loop];
-        if (turn_applies(target, i) && walk->samples[turns[i].thin].count < CAPACITY_SAMPLES) {
+        if (turn_applies(target, i, policy) &&
+            walk->samples[turns[i].thin].count < CAPACITY_SAMPLES) {
             return false;
         }
     }
@@ -415,7 +429,7 @@ static bool finish_train(struct capacity *capacity, uint64_t now_ns,
     }
     struct train_samples *samples = &target->walks[train->loop].samples[train->thin];
     samples->gap_ps[samples->count++ % CAPACITY_SAMPLES] = gap_ps;
-    return is_measured(target) && conclude(capacity, target, now_ns, policy);
+    return is_measured(target, policy) && conclude(capacity, target, now_ns, policy);
 }
 
 // ---- time
@@ -432,9 +446,9 @@ static void send_next(struct capacity *capacity, uint32_t index, uint64_t now_ns
     if (target->measuring) {
         do {
             turn = target->turn++ % TURN_COUNT;
-        } while (!turn_applies(target, turn));
+        } while (!turn_applies(target, turn, policy));
     }
-    if (turn_applies(target, turn)) {
+    if (turn_applies(target, turn, policy)) {
         send_train(capacity, index, turns[turn].loop, turns[turn].thin, now_ns, policy);
     }
 }
