@@ -87,6 +87,9 @@ static void a_minimal_file_gets_all_defaults(void **state) {
     assert_int_equal(config.ecn.probes, 6);
     assert_int_equal(config.ecn.quiet_ns, 5 * NS_PER_S);
     assert_int_equal(config.ecn.quiet_max_ns, 300 * NS_PER_S);
+    assert_int_equal(config.diagnosis.probes_per_second, 100);
+    assert_int_equal(config.diagnosis.traffic_class, 0x6a);
+    assert_int_equal(config.diagnosis.avoid_ppm, 1000);
     assert_int_equal(config.ping_interval_ns, 0);
     assert_string_equal(config.algorithm, ""); // the default of the plan version
     config_fini(&config);
@@ -109,6 +112,7 @@ static void every_key_is_read(void **state) {
                           "ecn: {interval_ms: 0, idle_interval_ms: 0, traffic_class: 0x69, "
                           "threshold_percent: 100, "
                           "probes: 16, quiet_ms: 7, quiet_max_ms: 8}\n"
+                          "diagnosis: {probes_per_second: 7, traffic_class: 8, avoid_ppm: 9}\n"
                           "algorithm: spray\n",
                           &config),
                      0);
@@ -147,6 +151,9 @@ static void every_key_is_read(void **state) {
     assert_int_equal(config.ecn.probes, 16);
     assert_int_equal(config.ecn.quiet_ns, 7 * NS_PER_MS);
     assert_int_equal(config.ecn.quiet_max_ns, 8 * NS_PER_MS);
+    assert_int_equal(config.diagnosis.probes_per_second, 7);
+    assert_int_equal(config.diagnosis.traffic_class, 8);
+    assert_int_equal(config.diagnosis.avoid_ppm, 9);
     assert_string_equal(config.algorithm, "spray");
     config_fini(&config);
 }
@@ -380,7 +387,11 @@ static void every_wrong_value_is_told_in_one_pass_with_its_line(void **state) {
                           "  traffic_class: 0x68\n"
                           "  probes: 1\n"
                           "  quiet_max_ms: 4999\n"
-                          "  idle_interval_ms: 2\n",
+                          "  idle_interval_ms: 2\n"
+                          "diagnosis:\n"
+                          "  probes_per_second: 1000000\n"
+                          "  traffic_class: 256\n"
+                          "  avoid_ppm: 0\n",
                           &config),
                      -EINVAL);
     expect_told(3, "gossip.listen: tcp://localhost:7946 is not an address");
@@ -397,8 +408,11 @@ static void every_wrong_value_is_told_in_one_pass_with_its_line(void **state) {
     expect_told(20, "ecn.probes: 1 is not within 2 to 16");
     expect_told(21, "ecn.quiet_max_ms: below quiet_ms");
     expect_told(22, "ecn.idle_interval_ms: below interval_ms");
+    expect_told(24, "diagnosis.probes_per_second: 1000000 is not within 0 to ");
+    expect_told(25, "diagnosis.traffic_class: 256 is not within 0 to 255");
+    expect_told(26, "diagnosis.avoid_ppm: 0 is not within 1 to 1000000");
     assert_non_null(strstr(told, "up_hold_max_ms: set both"));
-    assert_int_equal(count_told(), 15);
+    assert_int_equal(count_told(), 18);
 }
 
 static void errors_of_form_do_not_hide_errors_of_meaning(void **state) {

@@ -18,6 +18,7 @@ struct bench {
     struct locate *locate;
     struct rng rng;
     uint32_t lost_link[2], lost_node, slow_link;
+    uint32_t lost_percent; // by the node, each time that a probe comes to it; 0: all
     uint32_t probes;
     uint64_t now_ns;
 };
@@ -64,10 +65,11 @@ static bool crosses(const struct bench *bench, uint32_t loop, uint32_t link) {
     return false;
 }
 
-static bool is_lost(const struct bench *bench, uint32_t loop) {
+static bool is_lost(struct bench *bench, uint32_t loop) {
     const struct walk *walk = &bench->loops.specs[loop].walk;
     for (unsigned i = 0; i < walk->link_count; i++) {
-        if (fabric_link_to(bench->fabric, walk->links[i]).i == bench->lost_node) {
+        if (fabric_link_to(bench->fabric, walk->links[i]).i == bench->lost_node &&
+            (bench->lost_percent == 0 || rng_below(&bench->rng, 100) < bench->lost_percent)) {
             return true;
         }
     }
@@ -290,6 +292,35 @@ static void a_dead_node_is_named(void **state) {
     }
 }
 
+// Either as such, or by its links one after the other: what all of them lose alike is lost by each.
+static void a_switch_that_loses_some_is_named_or_its_links_are(void **state) {
+    (void)state;
+    static const char *const nodes[] = {"leaf1", "spine0"};
+    for (unsigned i = 0; i < 2; i++) {
+        struct bench bench = open_bench();
+        struct locate_verdict verdict;
+        bench.lost_node = node_named(&bench, nodes[i]);
+        bench.lost_percent = 5;
+        uint32_t links = 0;
+        bool named = false;
+        while (run(&bench, 3000, &verdict)) {
+            assert_int_equal(verdict.fault, LOCATE_LOSSY);
+            assert_in_range(verdict.loss_ppm, 20000, 200000);
+            if (verdict.what.place == LOCATE_LINK) {
+                node_id from = fabric_link_from(bench.fabric, verdict.what.link);
+                node_id to = fabric_link_to(bench.fabric, verdict.what.link);
+                assert_true(from.i == bench.lost_node || to.i == bench.lost_node);
+                links++;
+            } else {
+                assert_int_equal(verdict.what.node.i, bench.lost_node);
+                named = true;
+            }
+        }
+        assert_true(named || links >= 4); // it has four each way
+        close_bench(&bench);
+    }
+}
+
 static void what_is_well_again_is_said_and_probed_as_before(void **state) {
     (void)state;
     struct bench bench = open_bench();
@@ -425,6 +456,7 @@ int main(void) {
         cmocka_unit_test(a_link_that_loses_all_is_down),
         cmocka_unit_test(a_cut_cable_is_two_links),
         cmocka_unit_test(a_dead_node_is_named),
+        cmocka_unit_test(a_switch_that_loses_some_is_named_or_its_links_are),
         cmocka_unit_test(what_is_well_again_is_said_and_probed_as_before),
         cmocka_unit_test(one_lost_probe_is_no_fault),
         cmocka_unit_test(what_no_loop_tells_apart_is_unknown),
