@@ -7,10 +7,10 @@
 #   agent_diagnosis.sh BIN SOURCE [--cases N] [--seed S] [--busy SECONDS]
 #
 # N cases, of all kinds in turn (5), from a printed seed; --busy: before them, a healthy fabric under load on all cores,
-# in which nothing may be named (60).
+# in which nothing may be named (5).
 . "$(dirname "$0")/agent_common.sh"
 shift 2
-CASES=5 SEED=$RANDOM BUSY=20
+CASES=5 SEED=$RANDOM BUSY=5
 while [ $# -gt 0 ]; do
     case $1 in
     --cases) CASES=$2 ;;
@@ -28,7 +28,11 @@ KINDS=(cut loss slow spine nic)
 # Localization, not liveness: link_down of the prober is judged only where nothing is cut.
 VERDICTS='link_dead|link_lossy|link_slow|nic_suspect|leaf_suspect|spine_suspect|loss_unknown'
 WARM_SECONDS=5
-QUEUE_PACKETS=16 # of the standing queue, by as many echoes under way
+# Of 1,000 octets, 24 make 127 rounds of 0.8 ms each: 2.4 s. A little more often, so that the queue never runs dry.
+QUEUE_MBPS=10
+QUEUE_PACKETS=24
+QUEUE_SECONDS=1.1 # after the second that ping waits
+NOWHERE=2001:db8:dead::
 stressors=()
 loss_seconds=()
 slow_pid=
@@ -79,6 +83,7 @@ heal() { # KIND PLACE
         nsenter --net="/run/netns/$namespace" nft delete table netdev diagnosis_test
         ;;
     slow) unslow "$2" ;;
+    spine | nic) revive_node "$2" ;;
     *) "$LAB" heal >/dev/null ;;
     esac
 }
@@ -88,32 +93,72 @@ out_of() { # LINK
     jq -r --arg link "$1" '.links[] | select(.link == $link) | "\(.namespace) \(.device)"' "$STATE/lab.json"
 }
 
-# A standing queue without loss, in the flows' class: so many echoes are under way at any time, through a slow bucket.
-slow() { # LINK
-    local namespace device peer back address
+# The sender's end of a link, and the receiver's address there.
+hop_of() { # LINK
+    local namespace device
     read -r namespace device < <(out_of "$1")
-    read -r peer back < <(out_of "${1#*>}>${1%>*}")
-    address=$(nsenter --net="/run/netns/$peer" ip -j -6 addr show dev "$back" scope link | jq -r '.[0].addr_info[0].local')
-    nsenter --net="/run/netns/$namespace" tc qdisc replace dev "$device" parent 1:20 \
-        tbf rate 10mbit burst 2000 limit 200000 || return 1
-    nsenter --net="/run/netns/$namespace" ping -6 -q -f -l $QUEUE_PACKETS -s 400 -w 60 "$address%$device" \
-        >/dev/null 2>&1 &
+    echo "$namespace $device $(nsenter --net="/run/netns/$namespace" ip -j -6 neigh show dev "$device" nud permanent |
+        jq -r '.[0].dst')"
+}
+
+# A standing queue without loss, in the flows' class: packets that two routes send to and fro over the link until their
+# hops are used up, through a slow bucket. It stands however seldom the program that adds packets gets to run.
+slow() { # LINK
+    local from device far to back near
+    read -r from device far < <(hop_of "$1")
+    read -r to back near < <(hop_of "${1#*>}>${1%>*}")
+    nsenter --net="/run/netns/$from" tc qdisc replace dev "$device" parent 1:20 \
+        tbf rate ${QUEUE_MBPS}mbit burst 2000 limit 200000 &&
+        nsenter --net="/run/netns/$from" ip -6 route add $NOWHERE/64 via "$far" dev "$device" onlink &&
+        nsenter --net="/run/netns/$to" ip -6 route add $NOWHERE/64 via "$near" dev "$back" onlink || return 1
+    while :; do
+        nsenter --net="/run/netns/$from" ping -6 -q -t 255 -s 952 -c $QUEUE_PACKETS -i 0.002 -W 1 ${NOWHERE}1
+        sleep $QUEUE_SECONDS
+    done >/dev/null 2>&1 &
     slow_pid=$!
 }
 
-unslow() { # LINK
-    local namespace device
-    read -r namespace device < <(out_of "$1")
-    kill "$slow_pid" 2>/dev/null
-    wait "$slow_pid" 2>/dev/null
-    nsenter --net="/run/netns/$namespace" tc qdisc replace dev "$device" parent 1:20 bfifo limit 65536
+stands() { # LINK: packets wait before it
+    local from device
+    read -r from device < <(out_of "$1")
+    nsenter --net="/run/netns/$from" tc -j -s qdisc show dev "$device" | true_of 'map(select(.kind == "tbf"))[0].qlen > 4'
 }
 
-kill_node() { # NODE: all its links, both ways
-    local node=$1 peer
-    for peer in $(jq -r --arg n "$node" '[.links[] | select(.from == $n).to] | unique | .[]' "$STATE/lab.json"); do
-        "$LAB" cut "$node" "$peer" >/dev/null || return 1
+unslow() { # LINK
+    local from device to
+    read -r from device < <(out_of "$1")
+    read -r to _ < <(out_of "${1#*>}>${1%>*}")
+    kill "$slow_pid" 2>/dev/null
+    wait "$slow_pid" 2>/dev/null
+    nsenter --net="/run/netns/$from" ip -6 route del $NOWHERE/64
+    nsenter --net="/run/netns/$to" ip -6 route del $NOWHERE/64
+    nsenter --net="/run/netns/$from" tc qdisc replace dev "$device" parent 1:20 bfifo limit 65536
+}
+
+# All links of a node, both ways: in one transaction for each namespace, first where most of them end, so that what dies,
+# dies at once.
+kill_node() { # NODE
+    local namespace
+    for namespace in $(node_taps "$1" | cut -d ' ' -f 1 | sort | uniq -c | sort -rn | awk '{print $2}'); do
+        {
+            echo 'table netdev diagnosis_test {'
+            node_taps "$1" | awk -v n="$namespace" '$1 == n {
+                print "chain c" NR " { type filter hook " $3 " device \"" $2 "\" priority -450; counter drop; }"}'
+            echo '}'
+        } | nsenter --net="/run/netns/$namespace" nft -f - || return 1
     done
+}
+
+revive_node() { # NODE
+    local namespace
+    for namespace in $(node_taps "$1" | cut -d ' ' -f 1 | sort -u); do
+        nsenter --net="/run/netns/$namespace" nft delete table netdev diagnosis_test
+    done
+}
+
+node_taps() { # NODE: lines "namespace device hook"
+    jq -r --arg n "$1" '.links[] | select(.from == $n or .to == $n).tap | "\(.namespace) \(.device) \(.hook)"' \
+        "$STATE/lab.json"
 }
 
 # Forgets all verdicts: diagnosis off and on again, as SIGHUP applies it.
@@ -162,7 +207,9 @@ run_case() { # KIND
         ;;
     slow)
         verdict=link_slow
-        slow "$place"
+        check "a queue is made at $place" slow "$place"
+        check "and stands" eventually stands "$place"
+        since=$(now)
         ;;
     spine)
         place=spine$((RANDOM % 4)) verdict=spine_suspect subject=$place
@@ -191,6 +238,7 @@ explained() { # KIND SUBJECT
     local host
     [ "$1" = spine ] && return
     host=$(awk -v s="$2" '$4 == s {print $1; exit}' "$WORK/verdicts")
+    [ -n "$host" ] || return
     check "links --why on $host explains it" eval "ctl $host links --why '$2' | grep -E 'Diagnosis: this host found that .*(loses [0-9.]+ %|takes [0-9.]+ us longer)'"
 }
 
@@ -218,6 +266,6 @@ check "with all cores busy for $BUSY s nothing is named" nothing_named "$since"
 for ((i = 0; i < CASES; i++)); do
     run_case "${KINDS[i % ${#KINDS[@]}]}"
 done
-printf '%s\n' "${loss_seconds[@]}" | jq -s -r 'sort | "        1 % of loss named after \(add / length) s (mean), " +
+[ ${#loss_seconds[@]} -eq 0 ] || printf '%s\n' "${loss_seconds[@]}" | jq -s -r 'sort | "        1 % of loss named after \(add / length) s (mean), " +
     "\(.[((length * 95 + 99) / 100 | floor) - 1]) s (p95) of \(length)"'
 verdict
