@@ -375,6 +375,19 @@ static void flows_go_on_when_an_agent_dies_and_end_with_the_pods(void **state) {
     }
 }
 
+static void a_job_whose_agents_are_all_gone_ends(void **state) {
+    (void)state;
+    struct engine_job job;
+    start_job_on_four_leaves();
+    for (uint32_t host = 0; host < HOSTS; host += 2) {
+        stop_or_start(host);
+    }
+    fleet_run(fleet, 10 * NS_PER_S);
+    assert_true(find_job(1, 0, &job)); // they may be back in a moment
+    fleet_run(fleet, GONE_NS);
+    assert_false(find_job(1, 0, &job));
+}
+
 static void lie(uint32_t host, const struct pod_rank *rank, const char *key) {
     uint8_t bytes[512];
     ssize_t size = pod_rank_encode(rank, bytes, sizeof(bytes));
@@ -447,6 +460,7 @@ int main(void) {
         TEST(all_agents_have_the_jobs_that_follow_from_what_hosts_said),
         TEST(an_agent_that_restarts_and_says_the_same_moves_no_flow),
         TEST(flows_go_on_when_an_agent_dies_and_end_with_the_pods),
+        TEST(a_job_whose_agents_are_all_gone_ends),
         TEST(a_liar_takes_one_rank_for_its_port_and_is_named),
         TEST(lies_about_ports_of_others_and_keys_that_do_not_fit_count_for_nothing),
         TEST(an_operators_job_of_the_name_hides_that_of_pods),
