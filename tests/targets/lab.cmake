@@ -7,7 +7,7 @@ foreach(name fabric parallel cut traffic)
 endforeach()
 
 # The whole daemon on real packets. They start what other tests start, and load two cores: one after the other.
-foreach(name placement cut flap restart orders curve refusals ports ecn pods audit trace)
+foreach(name placement cut flap restart orders curve refusals ports ecn capacity pods audit trace)
   add_test(NAME agent_${name}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/agent_${name}.sh ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${CMAKE_SOURCE_DIR})
   set_tests_properties(agent_${name} PROPERTIES LABELS lab TIMEOUT 300 SKIP_RETURN_CODE 77 RESOURCE_LOCK agents)
