@@ -38,11 +38,18 @@ uint64_t crowd_patience_ns(const struct gossip *gossip) {
     return patience_ns < CROWD_BUSY_NS ? patience_ns : CROWD_BUSY_NS;
 }
 
+// Where answers take long, CPU is short and news is late.
+static uint64_t busy_ns(const struct gossip *gossip) {
+    uint64_t busy_ns = CALM_ANSWERS * gossip->crowd.answer_ns;
+    return busy_ns < CALM_BUSY_MAX_NS ? busy_ns : CALM_BUSY_MAX_NS;
+}
+
 // The last instant of which we know who had come: a helper who is busy says nothing for a while,
 // which is not to say that nobody comes.
 static uint64_t known_until_ns(const struct gossip *gossip) {
     const struct crowd *crowd = &gossip->crowd;
-    bool helped = crowd->helper[0] != '\0' && gossip->now_ns - crowd->helped_ns < HELPER_SILENT_NS;
+    bool helped = crowd->helper[0] != '\0' &&
+                  gossip->now_ns - crowd->helped_ns < HELPER_SILENT_NS + busy_ns(gossip);
     return helped ? crowd->helped_ns : gossip->now_ns;
 }
 
@@ -50,7 +57,7 @@ static bool is_over(const struct gossip *gossip) {
     // All choose their neighbours when it is over, but each at another time.
     uint64_t share = gossip->self->hash % SHARES;
     uint64_t patience_ns = crowd_patience_ns(gossip);
-    uint64_t calm_ns = CALM_NS + patience_ns / 4 + patience_ns * share / SHARES;
+    uint64_t calm_ns = CALM_NS + busy_ns(gossip) + patience_ns / 4 + patience_ns * share / SHARES;
     bool calm = known_until_ns(gossip) >= gossip->crowd.newcomer_ns + calm_ns;
     return calm || gossip->crowd.introduced ||
            gossip->now_ns - gossip->crowd.since_ns >= CROWD_MAX_NS;
@@ -82,6 +89,7 @@ void crowd_answered(struct gossip *gossip, const char *address, uint32_t unknown
     if (crowd->helper[0] == '\0' || silent || strcmp(crowd->helper, address) == 0) {
         memcpy(crowd->helper, address, strlen(address) + 1);
         crowd->helped_ns = gossip->now_ns;
+        crowd->answer_ns = crowd->asked_ns == 0 ? 0 : gossip->now_ns - crowd->asked_ns;
     }
     if (gossip->crowd.since_ns != 0 && unknown == 0 && is_introduction(gossip)) {
         gossip->crowd.introduced = true;
@@ -96,6 +104,10 @@ static bool may_ask(const struct gossip *gossip) {
     uint64_t slot_ns = gossip->config.ping_interval_ns / PING_SLOTS;
     if (crowd->asked_ns < crowd->since_ns) {
         return gossip->now_ns - crowd->newcomer_ns > INTRODUCTION_NS;
+    }
+    bool waits = crowd->asked_ns > crowd->helped_ns;
+    if (waits && gossip->now_ns - crowd->asked_ns < ASK_AGAIN_NS) {
+        return false;
     }
     uint32_t slots = CROWD_ASK_SLOTS + overlay_size(gossip) / CROWD_FLEET;
     return gossip->now_ns - crowd->asked_ns + slot_ns / 2 >= slot_ns * slots;

@@ -15,8 +15,11 @@
 #define PATIENCE_NS (10 * NS_PER_MS) // for each member of a crowd, until a neighbour pings
 // All that a joining host is told at first comes within that.
 #define INTRODUCTION_NS (50 * NS_PER_MS)
-#define CROWD_ASK_SLOTS 2            // ping slots from one question to the next
-#define HELPER_SILENT_NS NS_PER_S    // then whoever answers is the helper
+#define CROWD_ASK_SLOTS 2              // ping slots from one question to the next
+#define ASK_AGAIN_NS (500 * NS_PER_MS) // of a helper that says nothing
+#define HELPER_SILENT_NS NS_PER_S      // then whoever answers is the helper
+#define CALM_ANSWERS 4                 // times what an answer takes: all are busy then
+#define CALM_BUSY_MAX_NS (2 * NS_PER_S)
 #define CROWD_FLEET 64               // members for which it is one more
 #define CROWD_MAX_NS (6 * NS_PER_S)  // then neighbours are chosen among those who are here
 #define CROWD_BUSY_NS (3 * NS_PER_S) // others may still be busy with it, after ours is over
@@ -33,6 +36,7 @@ struct crowd {
     bool newborn;                     // whoever we meet first may be few of many that start with us
     bool introduced;                  // it was the whole fleet that we joined
     uint64_t helped_ns;               // the helper's last answer
+    uint64_t answer_ns;               // how long it took
     char helper[GOSSIP_ADDRESS_SIZE]; // who answered our first digest
 };
 

@@ -113,6 +113,9 @@ void repair_contact(struct gossip *gossip) {
     gossip->contacts++;
     if (gossip->seed_count > 0) {
         const char *seed = gossip->seeds[gossip->next_seed++ % gossip->seed_count];
+        if (!gossip->answered && gossip->crowd.asked_ns == 0) {
+            gossip->crowd.asked_ns = gossip->now_ns; // the first answer tells how busy all are
+        }
         if (!gossip->answered || !is_live_address(gossip, seed)) {
             repair_send_digest_in(gossip, GOSSIP_PROTOCOL_MIN, seed);
         }
