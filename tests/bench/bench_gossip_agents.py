@@ -91,6 +91,8 @@ gossip:
   curve: {{secret_key_file: ../keys/h{host}.secret, fleet_keys_file: ../keys/fleet.keys}}
 nic: {{driver: mem, ports: [{{port: h{host}, device: lo}}]}}
 probe: {{interval_ms: 60000, loss_threshold: 100}}
+diagnosis: {{probes_per_second: 0}}
+ecn: {{idle_interval_ms: 0}}
 """)
 
     # ---- processes

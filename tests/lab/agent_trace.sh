@@ -32,8 +32,9 @@ names_slow() { # HOST PORT
     ctl "$1" jobs --json | true_of ".jobs[0].pace.slow | length == 1 and .[0].port == \"$2\""
 }
 
-has_rate() { # HOST LINK LOW HIGH: mean of the last seconds in which it sent
-    between "$(ctl "$1" history "$2" --since 12s --json | jq '[.links[0].points[].rate_bps // 0] | max')" "$3" "$4"
+has_rate() { # HOST LINK LOW HIGH: median of the last seconds in which it sent; before those it sent something else
+    between "$(ctl "$1" history "$2" --since 5s --json |
+        jq '[.links[0].points[].rate_bps // 0 | select(. > 0)] | sort | .[length / 2 | floor] // 0')" "$3" "$4"
 }
 
 raise_lab "$FABRIC"

@@ -59,7 +59,8 @@ ready_pods() {
 
 ready_is() { equal "$(ready_pods)" "$1"; } # COUNT
 
-rolled_out() { system rollout status ds/srv6-agent --timeout 120s; }
+# Kubelets of 1.20 at times take most of a minute for the volumes of a pod whose containers have ended.
+rolled_out() { system rollout status ds/srv6-agent --timeout 300s; }
 
 # each COMMAND...: with every node in place of @
 each() {
