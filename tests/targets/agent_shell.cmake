@@ -15,6 +15,10 @@ if(TARGET agent_config)
   target_compile_definitions(test_agent_config PRIVATE SRV6_KUBERNETES=$<BOOL:${KUBERNETES}>
     AGENT_EXAMPLE="${PROJECT_SOURCE_DIR}/agent/shell/agent.example.yaml")
 endif()
+if(TARGET agent_config AND KUBERNETES)
+  srv6_test(test_config_pods LABEL unit
+    SOURCES unit/test_config_pods.c LIBRARIES agent_config model_yaml)
+endif()
 srv6_test(test_agent_control LABEL unit
   SOURCES unit/test_agent_control.c LIBRARIES agent_control)
 

@@ -30,23 +30,40 @@ static void read_namespaces(const struct pods_yaml *pods, const struct yaml_text
     }
 }
 
+// RFC 1123: labels with dots between them.
+static bool is_node_name(const char *text) {
+    static const char label[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    static const char more[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+    size_t length = strlen(text);
+    return length > 0 && length < CONFIG_NAME_SIZE && strspn(text, more) == length &&
+           strchr(label, text[0]) != NULL && strchr(label, text[length - 1]) != NULL;
+}
+
+// As the file says, or else the environment, where the pod's manifest puts it.
+static void read_node(const struct pods_yaml *pods, const struct yaml_text *yaml,
+                      struct complaints *complaints, struct config_pods *out) {
+    const char *told = getenv("NODE_NAME"), *node = pods->node != NULL ? pods->node : told;
+    if (node == NULL) {
+        complain(yaml, complaints, "jobs.kubernetes",
+                 "which node is this? Set node, or NODE_NAME in the environment");
+    } else if (is_node_name(node)) {
+        snprintf(out->node, sizeof(out->node), "%s", node);
+    } else if (pods->node != NULL) {
+        complain(yaml, complaints, "jobs.kubernetes.node",
+                 "small letters, digits, - and . expected");
+    } else {
+        complain(yaml, complaints, "jobs.kubernetes",
+                 "NODE_NAME in the environment: small letters, digits, - and . expected");
+    }
+}
+
 void config_read_pods(const struct pods_yaml *pods, const struct yaml_text *yaml,
                       struct complaints *complaints, struct config_pods *out) {
     if (pods == NULL) {
         return;
     }
-    const char *told = getenv("NODE_NAME"), *node = pods->node != NULL ? pods->node : told;
     out->on = true;
-    if (node == NULL || node[0] == '\0') {
-        complain(yaml, complaints, "jobs.kubernetes",
-                 "which node is this? Set node, or NODE_NAME in the environment");
-    } else if (strlen(node) >= sizeof(out->node) ||
-               node[strspn(node, "abcdefghijklmnopqrstuvwxyz0123456789-.")] != '\0') {
-        complain(yaml, complaints, "jobs.kubernetes",
-                 "node: small letters, digits, - and . expected");
-    } else {
-        snprintf(out->node, sizeof(out->node), "%s", node);
-    }
+    read_node(pods, yaml, complaints, out);
     if (!SRV6_KUBERNETES) {
         complain(yaml, complaints, "jobs.kubernetes", "this agent is built without Kubernetes");
     }
