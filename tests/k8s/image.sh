@@ -53,6 +53,9 @@ root=$(buildah mount "$container")
 [ -z "$(find "$root" -perm /6000 -type f)" ] || problem "there are set-uid programs"
 [ -z "$(find "$root" -name '*.secret' -o -name '*.keys')" ] || problem "there are keys"
 ls "$root"/usr/lib/*/libibverbs/libmlx5-rdmav*.so "$root"/lib/*/libibverbs/libmlx5-rdmav*.so >/dev/null 2>&1 || problem "rdma-core's driver for ConnectX is missing"
+for library in libcurl libmicrohttpd; do # that the agent loads itself
+    ls "$root"/usr/lib/*/$library* "$root"/lib/*/$library* 2>/dev/null | grep -q . || problem "$library is missing"
+done
 [ "$(buildah inspect --format '{{.OCIv1.Config.User}}' "$container")" = 65532:65532 ] || problem "its user is not 65532"
 for program in $("$source/k8s/image-root" --programs); do
     chroot --userspec=65532:65532 "$root" "/usr/bin/$program" --version >"$work/out" 2>&1 || { problem "$program does not run:" && cat "$work/out"; }

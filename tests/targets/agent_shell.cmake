@@ -22,6 +22,7 @@ endif()
 srv6_test(test_agent_control LABEL unit
   SOURCES unit/test_agent_control.c LIBRARIES agent_control)
 
+srv6_test(test_library LABEL unit SOURCES unit/test_library.c LIBRARIES agent_library)
 srv6_test(test_metric_text LABEL unit SOURCES unit/test_metric_text.c LIBRARIES agent_http)
 
 if(TARGET agent_answers)

@@ -2,11 +2,12 @@
 #include "agent_shell/http.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "http_calls.h"
 
 #define BACKLOG 128
 #define ACCEPTS_PER_TURN 16 // of a flood of connections the loop takes that many at a time
@@ -22,6 +23,7 @@ struct connection {
 };
 
 struct http {
+    struct http_calls mhd;
     struct MHD_Daemon *daemon;
     int listener;
     uv_poll_t accepting, working;
@@ -38,45 +40,46 @@ struct http {
 
 // ---- requests
 
-static enum MHD_Result queue(struct MHD_Connection *connection, unsigned status, const char *type,
-                             struct MHD_Response *response) {
+static enum MHD_Result queue(const struct http *http, struct MHD_Connection *connection,
+                             unsigned status, const char *type, struct MHD_Response *response) {
     if (response == NULL) {
         return MHD_NO;
     }
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    (void)http->mhd.add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    (void)http->mhd.add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    (void)http->mhd.add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED) {
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+        (void)http->mhd.add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
     }
-    enum MHD_Result result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
+    enum MHD_Result result = http->mhd.queue_response(connection, status, response);
+    http->mhd.destroy_response(response);
     return result;
 }
 
 static enum MHD_Result refuse(struct http *http, struct MHD_Connection *connection, unsigned status,
                               const char *sentence) {
     http->stats.refused++;
-    return queue(connection, status, "text/plain; charset=utf-8",
-                 MHD_create_response_from_buffer(strlen(sentence), (void *)(uintptr_t)sentence,
-                                                 MHD_RESPMEM_PERSISTENT));
+    return queue(http, connection, status, "text/plain; charset=utf-8",
+                 http->mhd.create_response_from_buffer(strlen(sentence),
+                                                       (void *)(uintptr_t)sentence,
+                                                       MHD_RESPMEM_PERSISTENT));
 }
 
 static enum MHD_Result answer_request(struct http *http, struct MHD_Connection *connection,
                                       const char *path) {
     struct http_answer answer = {0};
     const char *accept =
-        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+        http->mhd.lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
     if (http->answer(http->context, path, accept != NULL ? accept : "", &answer) != 0) {
         return refuse(http, connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
     }
     http->stats.refused += answer.status >= MHD_HTTP_BAD_REQUEST;
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(answer.size, answer.body, MHD_RESPMEM_MUST_FREE);
+        http->mhd.create_response_from_buffer(answer.size, answer.body, MHD_RESPMEM_MUST_FREE);
     if (response == NULL) {
         free(answer.body);
     }
-    return queue(connection, answer.status, answer.type, response);
+    return queue(http, connection, answer.status, answer.type, response);
 }
 
 // The library calls it once with the head of a request, then with each part of its body, then once
@@ -195,7 +198,8 @@ static void admit(struct http *http, int fd, const struct sockaddr_storage *from
     }
     *slot = (struct connection){fd, *from, http->next_number++, uv_now(http->sweep.loop), false};
     http->incoming = slot;
-    if (MHD_add_connection(http->daemon, fd, (const struct sockaddr *)from, size) != MHD_YES) {
+    if (http->mhd.add_connection(http->daemon, fd, (const struct sockaddr *)from, size) !=
+        MHD_YES) {
         slot->fd = -1; // the library has closed it
     }
     http->incoming = NULL;
@@ -209,8 +213,8 @@ static void on_due(uv_timer_t *timer) {
 
 static void work(struct http *http) {
     MHD_UNSIGNED_LONG_LONG wait_ms;
-    (void)MHD_run(http->daemon);
-    if (MHD_get_timeout(http->daemon, &wait_ms) == MHD_YES) {
+    (void)http->mhd.run(http->daemon);
+    if (http->mhd.get_timeout(http->daemon, &wait_ms) == MHD_YES) {
         uv_timer_start(&http->due, on_due, wait_ms, 0);
     } else {
         uv_timer_stop(&http->due);
@@ -309,16 +313,18 @@ static int listen_at(const struct sockaddr_storage *address, struct error *error
 }
 
 static struct MHD_Daemon *start_daemon(struct http *http) {
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request,
-                            http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX + 1,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_MAX,
-                            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_DEADLINE_MS / MS_PER_S,
-                            MHD_OPTION_END);
+    return http->mhd.start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
+                                  on_request, http, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+                                  http, MHD_OPTION_CONNECTION_LIMIT,
+                                  (unsigned)HTTP_CONNECTIONS_MAX + 1,
+                                  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_MAX,
+                                  MHD_OPTION_CONNECTION_TIMEOUT,
+                                  (unsigned)HTTP_DEADLINE_MS / MS_PER_S, MHD_OPTION_END);
 }
 
 static int start_handles(struct http *http, uv_loop_t *loop) {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    const union MHD_DaemonInfo *info =
+        http->mhd.get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     int rc = info != NULL ? uv_poll_init(loop, &http->working, info->epoll_fd) : UV_ENOTSUP;
     if (rc != 0) {
         return rc;
@@ -369,7 +375,7 @@ void http_close(struct http *http) {
         uv_poll_stop(&http->accepting);
     }
     if (daemon != NULL) {
-        MHD_stop_daemon(daemon);
+        http->mhd.stop_daemon(daemon);
     }
     close(listener);
     close_handles(http);
@@ -392,8 +398,13 @@ int http_open(uv_loop_t *loop, const struct sockaddr_storage *listen, http_answe
     for (unsigned i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
         http->connections[i].fd = -1;
     }
+    int rc = http_calls_load(&http->mhd, error);
+    if (rc != 0) {
+        http_close(http);
+        return rc;
+    }
     http->daemon = start_daemon(http);
-    int rc = http->daemon != NULL ? start_handles(http, loop) : -ENOMEM;
+    rc = http->daemon != NULL ? start_handles(http, loop) : -ENOMEM;
     if (rc != 0) {
         http_close(http);
         return error_set(error, rc, "metrics.listen: the HTTP server does not start: %s",

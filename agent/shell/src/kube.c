@@ -39,7 +39,8 @@
 enum state { WAITING, LISTING, WATCHING };
 
 struct kube {
-    struct kube_loop *curl;
+    struct kube_loop *transfers;
+    const struct curl_calls *curl;
     uv_loop_t *loop;
     char api[API_SIZE], credentials[FOLDER_SIZE];
     struct rng rng;
@@ -95,13 +96,14 @@ static int make_headers(struct kube_watch *watch) {
     int rc = line != NULL && token != NULL
                  ? read_credential(watch->kube, "token", token, TOKEN_MAX, &watch->failure)
                  : error_set(&watch->failure, -ENOMEM, "no memory for a token");
-    curl_slist_free_all(watch->headers);
+    watch->kube->curl->slist_free_all(watch->headers);
     watch->headers = NULL;
     if (rc == 0) {
         sprintf(line, "Authorization: Bearer %s", token);
-        watch->headers = curl_slist_append(NULL, line);
+        watch->headers = watch->kube->curl->slist_append(NULL, line);
         rc = watch->headers != NULL &&
-                     curl_slist_append(watch->headers, "Accept: application/json") != NULL
+                     watch->kube->curl->slist_append(watch->headers, "Accept: application/json") !=
+                         NULL
                  ? 0
                  : error_set(&watch->failure, -ENOMEM, "no memory for a request");
         explicit_bzero(line, strlen(line));
@@ -127,7 +129,7 @@ static void make_url(struct kube_watch *watch, long watch_s, char url[URL_SIZE])
 
 static long status_of(const struct kube_watch *watch) {
     long status = 0;
-    (void)curl_easy_getinfo(watch->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)watch->kube->curl->easy_getinfo(watch->easy, CURLINFO_RESPONSE_CODE, &status);
     return status;
 }
 
@@ -137,33 +139,35 @@ static size_t on_header(char *bytes, size_t one, size_t count, void *context);
 static void set_options(struct kube_watch *watch, const char *url, long timeout_s) {
     char ca[FOLDER_SIZE + sizeof("/ca.crt")];
     CURL *easy = watch->easy;
+    const struct curl_calls *curl = watch->kube->curl;
     bool list = watch->state == LISTING;
     snprintf(ca, sizeof(ca), "%s/ca.crt", watch->kube->credentials);
-    (void)curl_easy_setopt(easy, CURLOPT_URL, url);
-    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, watch->headers);
-    (void)curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
-    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT, timeout_s);
-    (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, list ? 1L : 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, list ? STALLED_S : 0L);
+    (void)curl->easy_setopt(easy, CURLOPT_URL, url);
+    (void)curl->easy_setopt(easy, CURLOPT_HTTPHEADER, watch->headers);
+    (void)curl->easy_setopt(easy, CURLOPT_CAINFO, ca);
+    (void)curl->easy_setopt(easy, CURLOPT_TIMEOUT, timeout_s);
+    (void)curl->easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, list ? 1L : 0L);
+    (void)curl->easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, list ? STALLED_S : 0L);
 }
 
 static void set_fixed_options(struct kube_watch *watch) {
+    const struct curl_calls *curl = watch->kube->curl;
     CURL *easy = watch->easy;
-    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
-    (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    (void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "srv6-agent/" SRV6_VERSION);
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-    (void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, watch->curl_text);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, watch);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, watch);
+    (void)curl->easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
+    (void)curl->easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    (void)curl->easy_setopt(easy, CURLOPT_NOPROXY, "*");
+    (void)curl->easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl->easy_setopt(easy, CURLOPT_USERAGENT, "srv6-agent/" SRV6_VERSION);
+    (void)curl->easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    (void)curl->easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl->easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    (void)curl->easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+    (void)curl->easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+    (void)curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, watch->curl_text);
+    (void)curl->easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl->easy_setopt(easy, CURLOPT_WRITEDATA, watch);
+    (void)curl->easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl->easy_setopt(easy, CURLOPT_HEADERDATA, watch);
 }
 
 static void on_done(void *context, CURL *easy, CURLcode code);
@@ -237,7 +241,7 @@ static void start(struct kube_watch *watch) {
     if (list) {
         watch->handler.listing(watch->handler.context, watch->index);
     }
-    if (kube_loop_add(watch->kube->curl, watch->easy, on_done, watch) != 0) {
+    if (kube_loop_add(watch->kube->transfers, watch->easy, on_done, watch) != 0) {
         (void)error_set(&watch->failure, -ENOMEM, "no memory for a request");
         fail(watch);
     }
@@ -353,7 +357,7 @@ static void refuse(struct kube_watch *watch, long status) {
     (void)error_set(&watch->failure, -EREMOTEIO, "%s: HTTP status %ld%s%.90s",
                     watch->paths[watch->index], status, message[0] != '\0' ? ": " : "", message);
     json_decref(json);
-    (void)curl_easy_getinfo(watch->easy, CURLINFO_RETRY_AFTER, &retry_s);
+    (void)watch->kube->curl->easy_getinfo(watch->easy, CURLINFO_RETRY_AFTER, &retry_s);
     retry_s = retry_s < KUBE_RETRY_MAX_MS / 1000 ? retry_s : KUBE_RETRY_MAX_MS / 1000;
     watch->asked_ms = (uint64_t)retry_s * 1000;
     if (status == HTTP_GONE) {
@@ -408,7 +412,7 @@ static void watched(struct kube_watch *watch) {
 // libcurl's own sentences, but where they have times in them and so would always be news.
 static void tell_failure(struct kube_watch *watch, CURLcode code) {
     long reason = 0;
-    (void)curl_easy_getinfo(watch->easy, CURLINFO_OS_ERRNO, &reason);
+    (void)watch->kube->curl->easy_getinfo(watch->easy, CURLINFO_OS_ERRNO, &reason);
     if (code == CURLE_COULDNT_CONNECT && reason != 0) {
         (void)error_set(&watch->failure, -(int)reason, "%.100s: %s", watch->kube->api,
                         strerror((int)reason));
@@ -417,7 +421,7 @@ static void tell_failure(struct kube_watch *watch, CURLcode code) {
     bool timed = code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT;
     bool detailed = !timed && watch->curl_text[0] != '\0';
     (void)error_set(&watch->failure, -ECONNABORTED, "%.60s: %.90s", watch->kube->api,
-                    detailed ? watch->curl_text : curl_easy_strerror(code));
+                    detailed ? watch->curl_text : watch->kube->curl->easy_strerror(code));
 }
 
 static void on_done(void *context, CURL *easy, CURLcode code) {
@@ -479,11 +483,12 @@ int kube_open(uv_loop_t *loop, const char *api, const char *credentials, struct 
                             given ? credentials : KUBE_CREDENTIALS) >= FOLDER_SIZE) {
         rc = error_set(error, -EINVAL, "kubernetes.credentials: the path is too long");
     }
-    rc = rc != 0 ? rc : kube_loop_open(loop, &kube->curl, error);
+    rc = rc != 0 ? rc : kube_loop_open(loop, &kube->transfers, error);
     if (rc != 0) {
         free(kube);
         return rc;
     }
+    kube->curl = kube_loop_calls(kube->transfers);
     kube->loop = loop;
     rng_init(&kube->rng, seed);
     *out = kube;
@@ -492,7 +497,7 @@ int kube_open(uv_loop_t *loop, const char *api, const char *credentials, struct 
 
 void kube_close(struct kube *kube) {
     if (kube != NULL) {
-        kube_loop_close(kube->curl);
+        kube_loop_close(kube->transfers);
         free(kube);
     }
 }
@@ -535,11 +540,11 @@ int kube_watch_open(struct kube *kube, const struct kube_resource *resources, un
     }
     watch->kube = kube;
     watch->handler = *handler;
-    watch->easy = curl_easy_init();
+    watch->easy = kube->curl->easy_init();
     watch->answer.bytes = malloc(ANSWER_MAX);
     if (watch->easy == NULL || watch->answer.bytes == NULL ||
         uv_timer_init(kube->loop, &watch->due) != 0) {
-        curl_easy_cleanup(watch->easy);
+        kube->curl->easy_cleanup(watch->easy);
         free(watch->answer.bytes);
         free(watch);
         return error_set(error, -ENOMEM, "kubernetes: no memory for a watch");
@@ -555,9 +560,9 @@ void kube_watch_close(struct kube_watch *watch) {
     if (watch == NULL) {
         return;
     }
-    kube_loop_remove(watch->kube->curl, watch->easy);
-    curl_easy_cleanup(watch->easy);
-    curl_slist_free_all(watch->headers);
+    kube_loop_remove(watch->kube->transfers, watch->easy);
+    watch->kube->curl->easy_cleanup(watch->easy);
+    watch->kube->curl->slist_free_all(watch->headers);
     kube_stream_fini(&watch->stream);
     free(watch->answer.bytes);
     uv_close((uv_handle_t *)&watch->due, free_watch);

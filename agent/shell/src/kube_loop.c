@@ -2,9 +2,11 @@
 #include "kube_loop.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 struct kube_loop {
+    struct curl_calls curl;
     CURLM *multi;
     uv_loop_t *loop;
     uv_timer_t timer;
@@ -26,14 +28,14 @@ struct ending {
 static void finish(struct kube_loop *loop) {
     CURLMsg *message;
     int left;
-    while ((message = curl_multi_info_read(loop->multi, &left)) != NULL) {
+    while ((message = loop->curl.multi_info_read(loop->multi, &left)) != NULL) {
         struct ending *ending = NULL;
         CURL *easy = message->easy_handle;
         CURLcode code = message->data.result;
         if (message->msg != CURLMSG_DONE) {
             continue;
         }
-        (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&ending);
+        (void)loop->curl.easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&ending);
         struct ending copy = *ending;
         kube_loop_remove(loop, easy);
         copy.done(copy.context, easy, code);
@@ -46,14 +48,14 @@ static void on_socket(uv_poll_t *poll, int status, int events) {
     int flags = status < 0 ? CURL_CSELECT_ERR : 0, running;
     flags |= (events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
     flags |= (events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
-    (void)curl_multi_socket_action(loop->multi, watched->socket, flags, &running);
+    (void)loop->curl.multi_socket_action(loop->multi, watched->socket, flags, &running);
     finish(loop);
 }
 
 static void on_timer(uv_timer_t *timer) {
     struct kube_loop *loop = timer->data;
     int running;
-    (void)curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    (void)loop->curl.multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     finish(loop);
 }
 
@@ -84,7 +86,7 @@ static struct watched *watch_socket(struct kube_loop *loop, curl_socket_t socket
         return NULL;
     }
     watched->poll.data = watched;
-    (void)curl_multi_assign(loop->multi, socket, watched);
+    (void)loop->curl.multi_assign(loop->multi, socket, watched);
     return watched;
 }
 
@@ -95,7 +97,7 @@ static int follow_socket(CURL *easy, curl_socket_t socket, int what, void *conte
     if (what == CURL_POLL_REMOVE) {
         if (watched != NULL) {
             uv_poll_stop(&watched->poll);
-            (void)curl_multi_assign(loop->multi, socket, NULL);
+            (void)loop->curl.multi_assign(loop->multi, socket, NULL);
             uv_close((uv_handle_t *)&watched->poll, free_watched);
         }
         return 0;
@@ -109,25 +111,35 @@ static int follow_socket(CURL *easy, curl_socket_t socket, int what, void *conte
 
 int kube_loop_open(uv_loop_t *loop, struct kube_loop **out, struct error *error) {
     struct kube_loop *made = calloc(1, sizeof(*made));
-    if (made == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    int rc = made == NULL ? error_set(error, -ENOMEM, "kubernetes: no memory for a client")
+                          : curl_calls_load(&made->curl, error);
+    if (rc != 0) {
         free(made);
-        return error_set(error, -ENOMEM, "kubernetes: no memory for a client");
+        return rc;
     }
-    made->multi = curl_multi_init();
+    const struct curl_calls *curl = &made->curl;
+    bool ready = curl->global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    made->multi = ready ? curl->multi_init() : NULL;
     if (made->multi == NULL || uv_timer_init(loop, &made->timer) != 0) {
-        curl_multi_cleanup(made->multi);
-        curl_global_cleanup();
+        curl->multi_cleanup(made->multi);
+        if (ready) {
+            curl->global_cleanup();
+        }
         free(made);
         return error_set(error, -ENOMEM, "kubernetes: no memory for a client");
     }
     made->loop = loop;
     made->timer.data = made;
-    (void)curl_multi_setopt(made->multi, CURLMOPT_SOCKETFUNCTION, follow_socket);
-    (void)curl_multi_setopt(made->multi, CURLMOPT_SOCKETDATA, made);
-    (void)curl_multi_setopt(made->multi, CURLMOPT_TIMERFUNCTION, follow_timer);
-    (void)curl_multi_setopt(made->multi, CURLMOPT_TIMERDATA, made);
+    (void)curl->multi_setopt(made->multi, CURLMOPT_SOCKETFUNCTION, follow_socket);
+    (void)curl->multi_setopt(made->multi, CURLMOPT_SOCKETDATA, made);
+    (void)curl->multi_setopt(made->multi, CURLMOPT_TIMERFUNCTION, follow_timer);
+    (void)curl->multi_setopt(made->multi, CURLMOPT_TIMERDATA, made);
     *out = made;
     return 0;
+}
+
+const struct curl_calls *kube_loop_calls(const struct kube_loop *loop) {
+    return &loop->curl;
 }
 
 static void free_loop(uv_handle_t *handle) {
@@ -138,8 +150,8 @@ void kube_loop_close(struct kube_loop *loop) {
     if (loop == NULL) {
         return;
     }
-    curl_multi_cleanup(loop->multi);
-    curl_global_cleanup();
+    loop->curl.multi_cleanup(loop->multi);
+    loop->curl.global_cleanup();
     uv_close((uv_handle_t *)&loop->timer, free_loop);
 }
 
@@ -149,9 +161,9 @@ int kube_loop_add(struct kube_loop *loop, CURL *easy, kube_done_fn *done, void *
         return -ENOMEM;
     }
     *ending = (struct ending){done, context};
-    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, ending);
-    if (curl_multi_add_handle(loop->multi, easy) != CURLM_OK) {
-        (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, NULL);
+    (void)loop->curl.easy_setopt(easy, CURLOPT_PRIVATE, ending);
+    if (loop->curl.multi_add_handle(loop->multi, easy) != CURLM_OK) {
+        (void)loop->curl.easy_setopt(easy, CURLOPT_PRIVATE, NULL);
         free(ending);
         return -ENOMEM;
     }
@@ -160,10 +172,10 @@ int kube_loop_add(struct kube_loop *loop, CURL *easy, kube_done_fn *done, void *
 
 void kube_loop_remove(struct kube_loop *loop, CURL *easy) {
     struct ending *ending = NULL;
-    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&ending);
+    (void)loop->curl.easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&ending);
     if (ending != NULL) {
-        (void)curl_multi_remove_handle(loop->multi, easy);
-        (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, NULL);
+        (void)loop->curl.multi_remove_handle(loop->multi, easy);
+        (void)loop->curl.easy_setopt(easy, CURLOPT_PRIVATE, NULL);
         free(ending);
     }
 }

@@ -4,9 +4,9 @@
 #ifndef AGENT_SHELL_KUBE_LOOP_H
 #define AGENT_SHELL_KUBE_LOOP_H
 
-#include <curl/curl.h>
 #include <uv.h>
 
+#include "curl_calls.h"
 #include "model/error.h"
 
 struct kube_loop;
@@ -15,6 +15,8 @@ struct kube_loop;
 typedef void kube_done_fn(void *context, CURL *easy, CURLcode code);
 
 int kube_loop_open(uv_loop_t *loop, struct kube_loop **out, struct error *error);
+// Valid as long as the loop.
+const struct curl_calls *kube_loop_calls(const struct kube_loop *loop);
 // After all transfers are removed. Memory goes in the loop's next turns.
 void kube_loop_close(struct kube_loop *loop);
 // `context` is kept as the handle's CURLOPT_PRIVATE. -ENOMEM.
