@@ -96,6 +96,19 @@ static void a_cut_link_is_told_and_so_are_the_flows_that_left_it(void **state) {
     assert_true(value_of("srv6_path_assignments{job=\"demo\",choice=\"plain\"}") == 0);
 }
 
+static void pods_are_told_where_jobs_come_from_them(void **state) {
+    (void)state;
+    assert_true(value_of("srv6_pods_synced") == -1);
+    assert_true(value_of("srv6_pod_ranks") == -1);
+    bed->agent.config.pods.on = true;
+    bed->agent.pods_told = (struct agent_pods){.synced = false, .ranks = 3, .refused = 2};
+    assert_true(value_of("srv6_pods_synced") == 0);
+    assert_true(value_of("srv6_pod_ranks") == 3);
+    assert_true(value_of("srv6_pods_refused") == 2);
+    bed->agent.pods_told.synced = true;
+    assert_true(value_of("srv6_pods_synced") == 1);
+}
+
 static void rules_wanted_and_programmed_are_told_apart(void **state) {
     (void)state;
     double rules = value_of("srv6_rules_programmed{port=\"h0\"}");
@@ -284,6 +297,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_fleet_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cut_link_is_told_and_so_are_the_flows_that_left_it,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pods_are_told_where_jobs_come_from_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rules_wanted_and_programmed_are_told_apart, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(counters_of_the_port_are_told_where_they_exist, set_up,

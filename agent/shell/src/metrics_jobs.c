@@ -115,6 +115,23 @@ static void tell_flows(const struct flows *flows, struct metric_text *text) {
     metrics_cases(text, &family, "state", states, sizeof(states) / sizeof(states[0]));
 }
 
+// Of this node's pods, where jobs come from them.
+static void tell_pods(const struct agent *agent, struct metric_text *text) {
+    static const struct metric_family synced = {
+        "srv6_pods_synced", METRIC_GAUGE, NULL,
+        "1: the API server tells this node's pods. 0: what was known last is in force."};
+    static const struct metric_family ranks = {"srv6_pod_ranks", METRIC_GAUGE, NULL,
+                                               "Ranks that this node's pods have on its ports."};
+    static const struct metric_family refused = {
+        "srv6_pods_refused", METRIC_GAUGE, NULL,
+        "Pods of this node whose annotations are wrong, so that they are no ranks."};
+    if (agent->config.pods.on) {
+        metrics_single(text, &synced, agent->pods_told.synced);
+        metrics_single(text, &ranks, agent->pods_told.ranks);
+        metrics_single(text, &refused, agent->pods_told.refused);
+    }
+}
+
 void metrics_of_jobs(const struct agent *agent, struct metric_text *text) {
     uint32_t count = engine_job_count(agent->engine);
     struct flows flows = {calloc((size_t)count + 1, sizeof(struct job_paths)), count, 0, 0, 0, 0};
@@ -125,4 +142,5 @@ void metrics_of_jobs(const struct agent *agent, struct metric_text *text) {
         tell_flows(&flows, text);
     }
     free(flows.jobs);
+    tell_pods(agent, text);
 }
