@@ -2,7 +2,7 @@
 // /livez, /readyz, /startupz:
 //
 //   [+]gossip: joined
-//   [-]nic eth1: no answer from /run/srv6/holder.sock: start srv6-holder
+//   [-]nic eth1: eth1: no srv6-holder serves /run/srv6/holder.sock: start it
 //   readyz check failed
 #include <stdarg.h>
 #include <stdio.h>

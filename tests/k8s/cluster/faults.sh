@@ -79,8 +79,10 @@ drain_checks() {
     check "the others are as they were" others_without $node
 
     put_secret "$WORK/keys" >/dev/null
+    check "the next pods shall find the others by the Service's Endpoints, not by its name" find_by_endpoints
     system delete pod "$(pod_of $node)" --wait >/dev/null
     check "with its own key back $node joins" within 30 ready_is ${#NODES[@]}
+    check "it knows the others from the API server, with the permission of k8s/endpoints-rbac.yaml" within 10 finds_by_endpoints $node
     ! reads_pods || kube apply -f "$here/cluster/train.yaml" >/dev/null # the drain took its pod away
     check "all know and steer all again" each is_steady @
 }
@@ -93,6 +95,20 @@ foreign_keys() {
     cp -r "$WORK/keys" "$WORK/changed" && cp "$WORK/foreign/$1.secret" "$WORK/changed/"
     sed -i "/^$1[[:space:]]/d" "$WORK/changed/fleet.keys" && cat "$WORK/foreign/fleet.keys" >>"$WORK/changed/fleet.keys"
     put_secret "$WORK/changed" >/dev/null
+}
+
+# Changed in place, which rolls nothing: a pod reads its ConfigMap when it starts.
+find_by_endpoints() {
+    local name
+    kube apply -f "$ROOT/k8s/endpoints-rbac.yaml" >/dev/null || return
+    name=$(system get ds srv6-agent -o json | jq -r '.spec.template.spec.volumes[] | select(.name == "config").configMap.name')
+    system get configmap "$name" -o json | jq '.data["agent.yaml"] |= gsub("seeds: .*"; "endpoints: {service: srv6-agent}")' |
+        system replace -f - >/dev/null
+}
+
+finds_by_endpoints() { # NODE
+    ! grep seeds: "$CLUSTER/node/$1/run/srv6/node/agent.yaml" && grep -q 'endpoints: {service' "$CLUSTER/node/$1/run/srv6/node/agent.yaml" &&
+        pod_logs "$1" 'endpoints: '"${#NODES[@]}"' addresses'
 }
 
 sees_state() { # NODE STATE OTHER

@@ -18,7 +18,7 @@ install_checks() {
         check "they are within $READY_SECONDS s of the apply: $took s" at_most "$took" $READY_SECONDS
     fi
     check "each has all others as members" within 10 each members_alive @ ${#NODES[@]}
-    check "srv6-ctl in a pod says so" pod_says_members h4
+    check "kubectl exec ds/srv6-agent -- srv6-ctl members says so" pod_says_members
     for node in "${NODES[@]}"; do
         check "$node: user 0 with four capabilities, no new privileges, seccomp, read-only root" confined "$node"
     done
@@ -30,8 +30,8 @@ machine_is_busy() {
     awk -v cores="$(nproc)" '{ exit !($1 > 4 * cores) }' /proc/loadavg
 }
 
-pod_says_members() { # NODE
-    in_pod "$1" srv6-ctl members --json >"$WORK/members" &&
+pod_says_members() {
+    system exec ds/srv6-agent -- srv6-ctl members --json >"$WORK/members" &&
         true_of --argjson n ${#NODES[@]} '[.members[] | select(.state == "alive")] | length == $n' "$WORK/members"
 }
 
