@@ -10,6 +10,7 @@
 #define SLOW_DEVIATIONS 6
 #define NORMAL_DEVIATION_PERMILLE 1483 // of the median absolute deviation, for a normal law
 #define DEVIATION_MIN_NS 100           // timestamps are no better
+#define LEAST_SHARE 10                 // of a window: one that got through by luck does not count
 #define PEERS_MAX 256
 #define PEERS_MIN 3
 #define CONFIDENT_PPM 999000
@@ -26,10 +27,14 @@ static int32_t median_of(int32_t *values, uint32_t count) {
 }
 
 // A slow link delays all that crosses it; a link that is not may share half of its loops with one
-// that is.
-static int32_t quartile_of(int32_t samples[LOCATE_WINDOW]) {
-    qsort(samples, LOCATE_WINDOW, sizeof *samples, compare);
-    return samples[LOCATE_WINDOW / 4];
+// that is. And a host or a switch that is busy delays many, but never for long all: some find it
+// idle, and their delays, the least ones, are those of a link that is well.
+static void sum_up(struct locate_delay *delay) {
+    qsort(delay->samples, LOCATE_WINDOW, sizeof delay->samples[0], compare);
+    delay->usual = delay->samples[LOCATE_WINDOW / 4];
+    delay->least = delay->samples[LOCATE_WINDOW / LEAST_SHARE];
+    delay->count = 0;
+    delay->full = true;
 }
 
 static int32_t class_excess(struct locate_class *class, uint64_t delay_ns) {
@@ -76,7 +81,9 @@ static bool is_slow(const struct locate *locate, uint32_t link) {
     }
     int64_t deviation = (int64_t)median_of(medians, count) * NORMAL_DEVIATION_PERMILLE / 1000;
     deviation = deviation > DEVIATION_MIN_NS ? deviation : DEVIATION_MIN_NS;
-    int64_t excess = (int64_t)locate->delays[link].usual - usual;
+    // What is slow already stays so while most is: what adds to the delay may come and go.
+    const struct locate_delay *delay = &locate->delays[link];
+    int64_t excess = (int64_t)(delay->slow ? delay->usual : delay->least) - usual;
     return excess > SLOW_NS && excess > SLOW_DEVIATIONS * deviation;
 }
 
@@ -128,9 +135,7 @@ static void tell_slow(struct locate *locate, uint32_t link, bool slow) {
 
 static void close_window(struct locate *locate, uint32_t link) {
     struct locate_delay *delay = &locate->delays[link];
-    delay->usual = quartile_of(delay->samples);
-    delay->count = 0;
-    delay->full = true;
+    sum_up(delay);
     bool slow = is_slow(locate, link);
     delay->slow_run = slow ? delay->slow_run + 1 : 0;
     delay->fine_run = slow ? 0 : delay->fine_run + 1;

@@ -77,6 +77,7 @@ struct locate_delay {
     int32_t samples[LOCATE_WINDOW];
     uint32_t count;
     int32_t usual; // lower quartile of the last window
+    int32_t least; // lowest tenth of it
     bool full;     // at least one window
     uint32_t slow_run, fine_run;
     bool slow;
