@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What probing costs this process, through the agent's own probe I/O and through a plain prober:
 //
-//   bench_probes DEVICE ADDRESS LOOP ROUNDS MS      rows of JSON on stdout, one a line;
-//                                                   tests/bench/probes reads them
+//   bench_probes DEVICE ADDRESS LOOP ROUNDS MS [PROBER RATE]
+//
+// writes rows of JSON to stdout, one a line; tests/bench/probes reads them. With PROBER and RATE
+// only that one runs, to be watched by a profiler.
 //
 // All probers send the same packets round the same loop, at the same pace: every millisecond what
-// is due. They take turns of some hundred milliseconds, so that a machine that slows down slows all
-// of them. The cost is the process' CPU time, user and system.
+// is due; of slow rates BATCH at once, as an agent that suspects nothing does. They take turns of
+// some hundred milliseconds, so that a machine that slows down slows all of them. The cost is the
+// process' CPU time, user and system.
 //
 //   io_uring, epoll   probe_io with that back end: what is received is parsed, matched and queued;
 //                     when probes left is the kernel's word, as in the agent
@@ -14,6 +17,7 @@
 //                     counted
 #include <inttypes.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +31,8 @@
 
 #define NONCE 77
 #define BURST_MAX 512
+#define BATCH 4 // DIAGNOSE_BATCH of the agent
+#define TOKENS (1U << 20)
 #define SETTLE_NS (100 * NS_PER_MS)
 #define WARM_UP_TRIES 50
 #define ROUNDS_MAX 64
@@ -54,6 +60,7 @@ static struct mmsghdr headers[BURST_MAX];
 static uint8_t received[BURST_MAX][PROBE_PAYLOAD_SIZE];
 static struct iovec vectors[BURST_MAX];
 static uint64_t next_token = 1;
+static bool known[TOKENS]; // what became of the probe: one that left late may still come back
 
 static void die(const char *what) {
     fprintf(stderr, "bench_probes: %s\n", what);
@@ -125,6 +132,11 @@ static void plain_receive(struct prober *prober) {
 static void engine_receive(struct prober *prober) {
     struct probe_outcome outcome;
     while (probe_io_take(prober->io, &outcome)) {
+        bool *is_known = &known[outcome.result.token % TOKENS];
+        if (*is_known) {
+            continue;
+        }
+        *is_known = true;
         prober->failed += outcome.failed ? 1 : 0;
         prober->back += outcome.failed ? 0 : 1;
         prober->rtt_sum_ns +=
@@ -135,6 +147,7 @@ static void engine_receive(struct prober *prober) {
 static void prober_send(struct prober *prober, uint32_t count) {
     uint64_t now_ns = clock_now_ns();
     for (uint32_t i = 0; i < count; i++) {
+        known[next_token % TOKENS] = false;
         probes[i].token = next_token++;
     }
     if (prober->plain) {
@@ -179,7 +192,8 @@ static void warm_up(struct prober *prober) {
 
 // What is due is reckoned from the turn's begin, so that a late wake-up changes no rate.
 static uint64_t pace(struct prober *prober, uint64_t rate, uint64_t turn_ns) {
-    uint64_t step_ns = rate >= 1000 ? NS_PER_MS : NS_PER_S / rate;
+    uint64_t batch_ns = BATCH * NS_PER_S / rate;
+    uint64_t step_ns = batch_ns > NS_PER_MS ? batch_ns : NS_PER_MS;
     struct itimerspec every = {{0, (long)step_ns}, {0, (long)step_ns}};
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     uint64_t sent = 0, ticks, start_ns = clock_now_ns();
@@ -238,10 +252,12 @@ int main(int argc, char **argv) {
                                       {.name = "plain", .plain = true}};
     static const uint64_t rates[] = {100, 1000, 10000, 50000, 100000};
     static struct measure measures[3][5];
-    if (argc != 6 || sid_parse(argv[2], &port.address) != 0 ||
+    if ((argc != 6 && argc != 8) || sid_parse(argv[2], &port.address) != 0 ||
         sid_parse(argv[3], &loop.sids[0]) != 0) {
-        die("usage: bench_probes DEVICE ADDRESS LOOP ROUNDS MS");
+        die("usage: bench_probes DEVICE ADDRESS LOOP ROUNDS MS [PROBER RATE]");
     }
+    const char *only = argc == 8 ? argv[6] : NULL;
+    uint64_t only_rate = argc == 8 ? strtoul(argv[7], NULL, 10) : 0;
     snprintf(port.device, sizeof port.device, "%s", argv[1]);
     uint32_t rounds = (uint32_t)strtoul(argv[4], NULL, 10);
     uint64_t turn_ns = strtoul(argv[5], NULL, 10) * NS_PER_MS;
@@ -255,6 +271,9 @@ int main(int argc, char **argv) {
     for (uint32_t round = 0; round < rounds; round++) {
         for (uint32_t r = 0; r < 5; r++) {
             for (uint32_t p = 0; p < 3; p++) {
+                if (only != NULL && (strcmp(only, probers[p].name) != 0 || only_rate != rates[r])) {
+                    continue;
+                }
                 measures[p][r].rate = rates[r];
                 turn(&probers[p], &measures[p][r], round, turn_ns);
             }
@@ -263,6 +282,9 @@ int main(int argc, char **argv) {
     for (uint32_t p = 0; p < 3; p++) {
         for (uint32_t r = 0; r < 5; r++) {
             struct measure *m = &measures[p][r];
+            if (m->rate == 0) {
+                continue;
+            }
             printf("{\"prober\":\"%s\",\"rate\":%" PRIu64 ",\"cpu_percent\":%.3f,\"sent\":%" PRIu64
                    ",\"lost\":%" PRIu64 ",\"late\":%" PRIu64 ",\"rtt_ns\":%.0f}\n",
                    probers[p].name, m->rate, median(m->cpu_percent, rounds), m->sent, m->lost,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 if(TARGET agent_core)
-  foreach(unit buckets capacity congestion locate monitors pod_jobs prober walk)
+  foreach(unit buckets capacity congestion diagnose locate monitors pod_jobs prober walk)
     srv6_test(test_${unit} LABEL unit SOURCES unit/test_${unit}.c LIBRARIES agent_core)
     target_include_directories(test_${unit} PRIVATE ${PROJECT_SOURCE_DIR}/agent/core/src)
   endforeach()

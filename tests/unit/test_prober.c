@@ -186,6 +186,47 @@ static void a_step_that_comes_late_voids_the_probes_under_way(void **state) {
     assert_int_equal(up_state(bench), PROBE_GOOD);
 }
 
+static void a_target_that_joins_later_leaves_with_the_others(void **state) {
+    struct bench *bench = *state;
+    uint32_t ports[] = {0, 0};
+    port_id own = {0};
+    link_id other;
+    assert_true(fabric_find_link(bench->fabric, "leaf0>spine1", &other));
+    cable_id cables[] = {link_cable(bench->up), link_cable(other)};
+    run(bench, 10 * MS); // no multiple of the interval
+    assert_int_equal(prober_set_targets(&bench->prober, cables, ports, &own, 2, NULL, bench->now_ns,
+                                        policy.interval_ns),
+                     0);
+    assert_int_equal(bench->prober.targets[0].next_at_ns, bench->prober.targets[1].next_at_ns);
+    run(bench, 50 * MS);
+    assert_int_equal(bench->prober.targets[0].next_at_ns, bench->prober.targets[1].next_at_ns);
+    assert_int_equal(bench->stats.probes_lost, 0);
+}
+
+static void once_all_is_answered_only_the_next_probe_is_waited_for(void **state) {
+    struct bench *bench = *state;
+    run(bench, 10 * MS);
+    assert_int_equal(bench->prober.deadline_ns, bench->prober.targets[0].next_at_ns);
+    bench->cut_up = true;
+    run(bench, 3 * MS);
+    assert_true(bench->prober.deadline_ns <= bench->now_ns + policy.timeout_ns);
+}
+
+static void losses_of_two_spans_ago_are_not_recent(void **state) {
+    struct bench *bench = *state;
+    run(bench, 10 * MS);
+    bench->cut_up = true;
+    run(bench, 50 * MS);
+    bench->cut_up = false;
+    assert_true(prober_recent(&bench->prober, bench->up).lost > 0);
+    run(bench, PROBE_SPAN_NS); // the one before
+    assert_true(prober_recent(&bench->prober, bench->up).lost > 0);
+    run(bench, PROBE_SPAN_NS);
+    assert_int_equal(prober_recent(&bench->prober, bench->up).lost, 0);
+    assert_true(prober_recent(&bench->prober, bench->up).sent > 0);
+    assert_true(bench->prober.links[bench->up.i].lost > 0);
+}
+
 static void an_answer_to_no_probe_is_counted_and_ignored(void **state) {
     struct bench *bench = *state;
     struct engine_probe_result result = {.token = 999999};
@@ -206,6 +247,9 @@ int main(void) {
         WITH_BENCH(a_healed_link_is_held_before_it_is_good),
         WITH_BENCH(each_flap_doubles_the_hold_up_to_its_limit),
         WITH_BENCH(a_step_that_comes_late_voids_the_probes_under_way),
+        WITH_BENCH(a_target_that_joins_later_leaves_with_the_others),
+        WITH_BENCH(once_all_is_answered_only_the_next_probe_is_waited_for),
+        WITH_BENCH(losses_of_two_spans_ago_are_not_recent),
         WITH_BENCH(an_answer_to_no_probe_is_counted_and_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,6 @@
 // Losses per million on a link that is well: bit errors that FEC leaves, and what hosts drop.
 #define BACKGROUND_PPM 10
 #define WARM_NS (2 * NS_PER_S)
-#define CATCH_UP 4 // probes of one step, at most
 #define HOLD_NS (10 * NS_PER_S)
 #define HOLD_MAX_NS (600 * NS_PER_S)
 
@@ -294,6 +293,9 @@ void diagnose_hear(struct diagnose *diagnose, link_id link, uint32_t peer, uint3
                    uint32_t lost) {
     if (diagnose->locate != NULL) {
         locate_hint(diagnose->locate, link, peer, sent, lost);
+        if (!locate_is_calm(diagnose->locate) && diagnose->next_at_ns < diagnose->deadline_ns) {
+            diagnose->deadline_ns = diagnose->next_at_ns;
+        }
     }
 }
 
@@ -355,39 +357,72 @@ static void expire(struct diagnose *diagnose, uint64_t now_ns) {
 // ---- time
 
 static void discard_late(struct diagnose *diagnose, uint64_t now_ns) {
-    if (now_ns - diagnose->next_at_ns <= DIAGNOSE_LATE_NS || now_ns < diagnose->next_at_ns) {
+    if (now_ns < diagnose->deadline_ns || now_ns - diagnose->deadline_ns <= DIAGNOSE_LATE_NS) {
         return;
     }
+    uint64_t since_ns =
+        diagnose->next_at_ns < diagnose->deadline_ns ? diagnose->next_at_ns : diagnose->deadline_ns;
     for (uint32_t i = 0; i < diagnose->own_port_count; i++) {
-        locate_discard(diagnose->locate, diagnose->own_ports[i],
-                       diagnose->next_at_ns - DIAGNOSE_TIMEOUT_NS);
+        locate_discard(diagnose->locate, diagnose->own_ports[i], since_ns - DIAGNOSE_TIMEOUT_NS);
     }
     void_outstanding(diagnose);
     diagnose->late_windows++;
     diagnose->next_at_ns = now_ns;
 }
 
-void diagnose_tick(struct diagnose *diagnose, uint64_t now_ns,
-                   const struct diagnosis_policy *policy, diagnose_verdict_fn *verdict,
-                   void *context) {
-    if (now_ns < diagnose->deadline_ns || diagnose->locate == NULL) {
-        return;
-    }
+static void send_due(struct diagnose *diagnose, uint64_t now_ns,
+                     const struct diagnosis_policy *policy) {
     uint64_t interval_ns = NS_PER_S / policy->probes_per_second;
-    discard_late(diagnose, now_ns);
-    expire(diagnose, now_ns);
-    for (unsigned i = 0; i < CATCH_UP && diagnose->next_at_ns <= now_ns; i++) {
+    for (unsigned i = 0; i < DIAGNOSE_BATCH && diagnose->next_at_ns <= now_ns; i++) {
         send(diagnose, now_ns, policy);
         diagnose->next_at_ns += interval_ns;
     }
     if (diagnose->next_at_ns <= now_ns) {
         diagnose->next_at_ns = now_ns + interval_ns;
     }
+    // A repeat is a probe that leaves earlier than its turn.
+    if (locate_has_repeats(diagnose->locate) && now_ns >= diagnose->repeat_at_ns) {
+        send(diagnose, now_ns, policy);
+        diagnose->next_at_ns += interval_ns;
+        diagnose->repeat_at_ns = now_ns + DIAGNOSE_REPEAT_NS;
+    }
+}
+
+static uint64_t next_deadline_ns(const struct diagnose *diagnose,
+                                 const struct diagnosis_policy *policy) {
+    uint64_t deadline_ns = diagnose->next_at_ns;
+    if (locate_is_calm(diagnose->locate)) {
+        uint64_t fill_ns = (DIAGNOSE_BATCH - 1) * (NS_PER_S / policy->probes_per_second);
+        deadline_ns += fill_ns < DIAGNOSE_CALM_NS ? fill_ns : DIAGNOSE_CALM_NS;
+    }
+    if (locate_has_repeats(diagnose->locate) && diagnose->repeat_at_ns < deadline_ns) {
+        deadline_ns = diagnose->repeat_at_ns;
+    }
+    if (diagnose->head_token < diagnose->next_token) {
+        const struct diagnose_probe *oldest = slot_of(diagnose, diagnose->head_token);
+        uint64_t overdue_ns = oldest->sent_at_ns + DIAGNOSE_TIMEOUT_NS;
+        if (oldest->token != 0 && !oldest->overdue && overdue_ns < deadline_ns) {
+            deadline_ns = overdue_ns; // a loss is looked into at once
+        }
+    }
+    return deadline_ns;
+}
+
+void diagnose_tick(struct diagnose *diagnose, uint64_t now_ns,
+                   const struct diagnosis_policy *policy, diagnose_verdict_fn *verdict,
+                   void *context) {
+    if (diagnose->locate == NULL ||
+        (now_ns < diagnose->deadline_ns && now_ns < diagnose->next_at_ns)) {
+        return;
+    }
+    discard_late(diagnose, now_ns);
+    expire(diagnose, now_ns);
+    send_due(diagnose, now_ns, policy);
     struct locate_verdict found;
     while (locate_take(diagnose->locate, &found)) {
         take_verdict(diagnose, now_ns, &found, verdict, context);
     }
     end_findings(diagnose, now_ns);
     look_at_suspicions(diagnose, now_ns);
-    diagnose->deadline_ns = diagnose->next_at_ns;
+    diagnose->deadline_ns = next_deadline_ns(diagnose, policy);
 }

@@ -5,9 +5,13 @@
 //   loops     over each elected cable, each way, with several companions, so that the background
 //             rounds of all hosts together cross every directed link whoever dies; in small fabrics
 //             over all other links too; hairpins and host loops on demand
-//   probes    `probes_per_second`, evenly in time, in the flows' own class: a queue, a policer or a
-//             buffer that only that class has is found by no other. The prober's are of network
-//             control, so that load never makes a link look dead.
+//   probes    `probes_per_second`, in the flows' own class: a queue, a policer or a buffer that
+//   only
+//             that class has is found by no other. The prober's are of network control, so that
+//             load never makes a link look dead. While nothing is suspected a probe waits for
+//             company: it leaves when the prober wakes up, or with the next of its own,
+//             DIAGNOSE_BATCH at once and DIAGNOSE_CALM_NS late at most. While something is, they
+//             leave evenly in time, and the repeats of a loss ahead of time.
 //   findings  verdicts in force. What is well again stays one for a hold time, which doubles when
 //   it
 //             does not last.
@@ -28,6 +32,9 @@
 #define DIAGNOSE_OUTSTANDING 4096
 #define DIAGNOSE_TIMEOUT_NS (100 * NS_PER_MS) // no queue holds a packet that long
 #define DIAGNOSE_LATE_NS (20 * NS_PER_MS)
+#define DIAGNOSE_BATCH 4
+#define DIAGNOSE_CALM_NS (40 * NS_PER_MS)
+#define DIAGNOSE_REPEAT_NS NS_PER_MS // between two repeats: the same burst shall not take all
 #define DIAGNOSE_FINDINGS_MAX 64
 #define DIAGNOSE_SUSPICIONS_MAX 8
 #define DIAGNOSE_TELL_NS (100 * NS_PER_MS) // suspicions are told no more often
@@ -72,7 +79,9 @@ struct diagnose {
     struct diagnose_probe *outstanding;
     uint64_t head_token, next_token; // [head, next) are under way or free
     uint64_t warm_until_ns;          // until then a loss may be address resolution
-    uint64_t next_at_ns, deadline_ns;
+    uint64_t next_at_ns;             // of the probe that is due next
+    uint64_t repeat_at_ns;           // no repeat earlier
+    uint64_t deadline_ns;
     struct diagnose_finding findings[DIAGNOSE_FINDINGS_MAX];
     uint32_t finding_count;
     bool changed; // findings, since the caller cleared it

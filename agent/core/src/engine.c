@@ -126,6 +126,8 @@ static void tick(struct engine *engine) {
     gossip_tick(engine->gossip, engine->now_ns);
     learn_gossip(engine);
     prober_tick(&engine->prober, engine->now_ns, &policy, &engine->stats, judge_on_verdict, engine);
+    engine->own_verdict_changed = engine->own_verdict_changed || engine->prober.span_ended;
+    engine->prober.span_ended = false; // losses that were told may be of the past
     congestion_work(engine);
     diagnosis_work(engine);
     if (capacity_tick(&engine->capacity, engine->now_ns, &engine->config.capacity)) {

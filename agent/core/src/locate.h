@@ -33,9 +33,10 @@
 // loop tells apart are reported together, as unknown.
 //
 // Delay. A loop's delay, less the median of the loops that leave the same leaf over as many links,
-// is put down to each directed link of it. The lower quartiles of windows of a link are compared
-// with those of the links around it: six robust deviations and 2 us, three windows in a row, is
-// slow.
+// is put down to each directed link of it. The lowest tenth of a window of a link is compared with
+// the lower quartiles of the links around it: six robust deviations and 2 us more, three windows in
+// a row, is slow. So a link is slow when next to nothing crosses it quickly; delays of busy
+// machines, large as they are, spare some packets.
 //
 // How the prober uses it: prober_set_targets gives the four walks of each target (`round` 0 for
 // LOOP_FORWARD and LOOP_REVERSE, LOCATE_ON_DEMAND for LOOP_PING and LOOP_PREFIX) to locate_open;
@@ -114,6 +115,9 @@ void locate_close(struct locate *locate);
 
 // Names `budget` loops to send a probe over now, best first; fewer when no loop is usable.
 uint32_t locate_choose(struct locate *locate, struct rng *rng, uint32_t budget, uint32_t *loops);
+// Whether nothing is under suspicion, and whether repeats of a loss wait to be chosen.
+bool locate_is_calm(const struct locate *locate);
+bool locate_has_repeats(const struct locate *locate);
 // What became of a probe. One that was sent more than a millisecond late is not counted, and
 // neither are the port's losses since it was due: the host did not run.
 void locate_result(struct locate *locate, const struct locate_result *result);

@@ -240,3 +240,11 @@ uint32_t locate_choose(struct locate *locate, struct rng *rng, uint32_t budget, 
     }
     return count;
 }
+
+bool locate_is_calm(const struct locate *locate) {
+    return locate->live_count == 0 && locate->repeats_left == 0;
+}
+
+bool locate_has_repeats(const struct locate *locate) {
+    return locate->repeats_left > 0;
+}

@@ -19,7 +19,10 @@
 
 int prober_init(struct prober *prober, const struct fabric *fabric, uint64_t now_ns) {
     *prober = (struct prober){.fabric = fabric,
+                              .grid_at_ns = now_ns,
                               .last_tick_at_ns = now_ns,
+                              .span_at_ns = now_ns,
+                              .earlier_span_at_ns = now_ns,
                               .deadline_ns = NEVER_NS,
                               .head_token = 1,
                               .next_token = 1};
@@ -126,11 +129,9 @@ static void send_due(struct prober *prober, uint64_t now_ns, const struct probe_
         if (target_in_trouble(prober, target)) {
             send_loop(prober, i, turns[target->turn++ % 3], now_ns, policy, stats);
         }
-        target->next_at_ns += policy->interval_ns;
-        if (target->next_at_ns <=
-            now_ns) { // fell behind: keep the rhythm, do not catch up in a burst
-            target->next_at_ns = now_ns + policy->interval_ns;
-        }
+        // Who fell behind keeps the rhythm, in which many leave at once, and catches up nothing.
+        uint64_t missed = (now_ns - target->next_at_ns) / policy->interval_ns;
+        target->next_at_ns += (missed + 1) * policy->interval_ns;
     }
 }
 
@@ -178,10 +179,29 @@ static void update_rtt(struct loop *loop, uint64_t rtt_ns) {
     loop->rtt_ns = (7 * loop->rtt_ns + rtt_ns) / 8;
 }
 
+static uint64_t next_target_at_ns(const struct prober *prober) {
+    uint64_t next_at_ns = NEVER_NS;
+    for (uint32_t i = 0; i < prober->target_count; i++) {
+        uint64_t at_ns = prober->targets[i].next_at_ns;
+        next_at_ns = at_ns < next_at_ns ? at_ns : next_at_ns;
+    }
+    return next_at_ns;
+}
+
 static void advance_head(struct prober *prober) {
     while (prober->head_token < prober->next_token &&
            slot_of(prober, prober->head_token)->token == 0) {
         prober->head_token++;
+    }
+}
+
+// A probe is answered, or was never sent. When no other is under way there is no timeout to wake up
+// for.
+static void retire(struct prober *prober, struct outstanding_probe *slot) {
+    slot->token = 0;
+    advance_head(prober);
+    if (prober->head_token == prober->next_token) {
+        prober->deadline_ns = next_target_at_ns(prober);
     }
 }
 
@@ -200,8 +220,7 @@ void prober_returned(struct prober *prober, uint64_t now_ns,
         return;
     }
     const struct outstanding_probe probe = *slot;
-    slot->token = 0;
-    advance_head(prober);
+    retire(prober, slot);
     if (!is_current(prober, &probe)) {
         stats->probes_void++;
         return;
@@ -229,8 +248,7 @@ void prober_returned(struct prober *prober, uint64_t now_ns,
 void prober_unsent(struct prober *prober, uint64_t token) {
     struct outstanding_probe *slot = slot_of(prober, token);
     if (token != 0 && slot->token == token) {
-        slot->token = 0;
-        advance_head(prober);
+        retire(prober, slot);
     }
 }
 
@@ -281,11 +299,7 @@ static void release_held(const struct judgement *judgement) {
 }
 
 static uint64_t next_deadline_ns(const struct prober *prober) {
-    uint64_t deadline = NEVER_NS;
-    for (uint32_t i = 0; i < prober->target_count; i++) {
-        uint64_t at = prober->targets[i].next_at_ns;
-        deadline = at < deadline ? at : deadline;
-    }
+    uint64_t deadline = next_target_at_ns(prober);
     for (uint64_t token = prober->head_token; token < prober->next_token; token++) {
         const struct outstanding_probe *slot = slot_of(prober, token);
         if (slot->token != 0 && slot->due_at_ns < deadline) {
@@ -293,6 +307,23 @@ static uint64_t next_deadline_ns(const struct prober *prober) {
         }
     }
     return deadline;
+}
+
+static void begin_span(struct prober *prober, uint64_t now_ns) {
+    for (uint32_t i = 0; i < fabric_link_count(prober->fabric); i++) {
+        struct probed_link *link = &prober->links[i];
+        link->earlier = link->recent;
+        link->recent = (struct probe_totals){link->sent, link->lost};
+    }
+    prober->earlier_span_at_ns = prober->span_at_ns;
+    prober->span_at_ns = now_ns;
+    prober->span_ended = true;
+}
+
+struct probe_totals prober_recent(const struct prober *prober, link_id link) {
+    const struct probed_link *probed = &prober->links[link.i];
+    return (struct probe_totals){probed->sent - probed->earlier.sent,
+                                 probed->lost - probed->earlier.lost};
 }
 
 void prober_tick(struct prober *prober, uint64_t now_ns, const struct probe_policy *policy,
@@ -303,6 +334,9 @@ void prober_tick(struct prober *prober, uint64_t now_ns, const struct probe_poli
     struct judgement judgement = {prober, now_ns, policy, stats, verdict, context};
     if (now_ns - prober->deadline_ns > LATE_INTERVALS * policy->interval_ns) {
         void_outstanding(prober, stats);
+    }
+    if (now_ns - prober->span_at_ns >= PROBE_SPAN_NS) {
+        begin_span(prober, now_ns);
     }
     expire(&judgement);
     release_held(&judgement);

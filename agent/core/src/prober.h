@@ -55,12 +55,20 @@ struct probe_target {
     uint32_t turn;          // which directional loop comes next while something is wrong
 };
 
+// Losses are those of the present span and of the one before.
+#define PROBE_SPAN_NS (30 * NS_PER_S)
+
+struct probe_totals {
+    uint64_t sent, lost;
+};
+
 // What the own probes say of one directed link.
 struct probed_link {
     enum probe_state state;
     uint32_t loss_run; // losses in a row over this link, not exonerated
     uint64_t first_loss_sent_at_ns, last_good_sent_at_ns;
-    uint64_t sent, lost;
+    uint64_t sent, lost;                 // ever
+    struct probe_totals earlier, recent; // when the last span and the present one began
     uint64_t rtt_ns;
     uint64_t changed_at_ns, held_until_ns, hold_ns, stable_since_ns;
     bool monitored;
@@ -84,8 +92,11 @@ struct prober {
     struct probed_link *links; // one per directed link
     struct outstanding_probe *outstanding;
     uint64_t head_token, next_token; // [head, next) are under way
+    uint64_t grid_at_ns; // targets are probed at fixed instants after this one, many at once
     uint64_t last_tick_at_ns, deadline_ns;
-    struct engine_probe *out; // probes to send in this step
+    uint64_t span_at_ns, earlier_span_at_ns; // when they began
+    bool span_ended;                         // since the caller cleared it
+    struct engine_probe *out;                // probes to send in this step
     uint32_t out_count, out_capacity;
 };
 
@@ -115,5 +126,7 @@ void prober_returned(struct prober *prober, uint64_t now_ns,
                      const struct engine_probe_result *result, const struct probe_policy *policy,
                      struct engine_stats *stats, prober_verdict_fn *verdict, void *context);
 void prober_unsent(struct prober *prober, uint64_t token);
+// Over a link, in the last one to two spans.
+struct probe_totals prober_recent(const struct prober *prober, link_id link);
 
 #endif

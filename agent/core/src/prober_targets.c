@@ -61,11 +61,15 @@ static bool same_list(const struct prober *prober, const cable_id *cables, const
     return same;
 }
 
-// New targets are spread over the interval in bursts: one wake-up sends many probes, and a burst of
-// this size is small against any queue.
-static uint64_t phase_ns(uint32_t index, uint32_t count, uint64_t interval_ns) {
+// Targets are spread over the interval in bursts: one wake-up sends many probes, and a burst of
+// this size is small against any queue. The instants are those of the prober, whenever a target
+// came: who joins later leaves with the others.
+static uint64_t first_at_ns(const struct prober *prober, uint32_t index, uint32_t count,
+                            uint64_t now_ns, uint64_t interval_ns) {
     uint32_t bursts = (count + BURST_PROBES - 1) / BURST_PROBES;
-    return interval_ns * (index / BURST_PROBES) / bursts;
+    uint64_t phase_ns = interval_ns * (index / BURST_PROBES) / bursts;
+    uint64_t behind_ns = (now_ns - prober->grid_at_ns + interval_ns - phase_ns) % interval_ns;
+    return behind_ns == 0 ? now_ns : now_ns + interval_ns - behind_ns;
 }
 
 static void mark_monitored(struct prober *prober) {
@@ -83,6 +87,7 @@ int prober_set_targets(struct prober *prober, const cable_id *cables, const uint
                        uint64_t interval_ns) {
     struct walk_finder finder;
     struct probe_target *targets = calloc(count > 0 ? count : 1, sizeof *targets);
+    uint64_t next_ns = NEVER_NS;
     int rc = targets == NULL ? -ENOMEM : walk_finder_init(&finder, prober->fabric);
     if (rc != 0) {
         free(targets);
@@ -91,11 +96,13 @@ int prober_set_targets(struct prober *prober, const cable_id *cables, const uint
     for (uint32_t i = 0; i < count; i++) {
         const struct probe_target *before = find_target(prober, cables[i], ports[i]);
         targets[i] =
-            before != NULL
-                ? *before
-                : (struct probe_target){.cable = cables[i],
-                                        .port = ports[i],
-                                        .next_at_ns = now_ns + phase_ns(i, count, interval_ns)};
+            before != NULL ? *before : (struct probe_target){.cable = cables[i], .port = ports[i]};
+        uint64_t first_ns = first_at_ns(prober, i, count, now_ns, interval_ns);
+        if (first_ns < targets[i].next_at_ns ||
+            (first_ns - targets[i].next_at_ns) % interval_ns != 0) { // else it is due already
+            targets[i].next_at_ns = first_ns;
+        }
+        next_ns = targets[i].next_at_ns < next_ns ? targets[i].next_at_ns : next_ns;
         build_target(&finder, &targets[i], own_ports[ports[i]], avoid, before, now_ns);
     }
     walk_finder_fini(&finder);
@@ -106,8 +113,6 @@ int prober_set_targets(struct prober *prober, const cable_id *cables, const uint
     prober->targets = targets;
     prober->target_count = count;
     mark_monitored(prober);
-    if (prober->deadline_ns == NEVER_NS && count > 0) {
-        prober->deadline_ns = now_ns;
-    }
+    prober->deadline_ns = next_ns < prober->deadline_ns ? next_ns : prober->deadline_ns;
     return 0;
 }

@@ -216,6 +216,7 @@ struct told_link {
     bool avoid;
     uint32_t missed;
     uint32_t capacity_ppm;
+    uint32_t loss_ppm;
 };
 
 // Ports whose settings are not those of most, as last told.

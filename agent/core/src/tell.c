@@ -5,6 +5,8 @@
 
 #include "state.h"
 
+#define LOSS_WORTH_TELLING_PPM 1000
+
 static bool decap_ready(const struct engine *engine) {
     bool ready = !engine->leaving;
     for (uint32_t i = 0; i < engine->own_port_count; i++) {
@@ -48,21 +50,27 @@ static void withdraw(struct engine *engine, link_id link) {
 static struct link_report make_report(const struct engine *engine, link_id link) {
     const struct probed_link *probed = &engine->prober.links[link.i];
     bool down = probed->state == PROBE_DOWN || probed->state == PROBE_HELD;
+    struct probe_totals recent = prober_recent(&engine->prober, link);
     struct link_report report = {.verdict = probed->monitored && down ? LINK_DOWN : LINK_UP,
                                  .capacity_ppm = capacity_link_ppm(&engine->capacity, link),
-                                 .loss_ppm = probed->sent == 0 ? 0
-                                                               : (uint32_t)(probed->lost * 1000000 /
-                                                                            probed->sent),
+                                 .loss_ppm = recent.sent == 0
+                                                 ? 0
+                                                 : (uint32_t)(recent.lost * 1000000 / recent.sent),
                                  .delay_ns = probed->rtt_ns,
                                  .probe_count = probed->sent};
     diagnosis_describe(engine, link, &report);
     return report;
 }
 
+// Told with a verdict, a loss would be said of the link for as long as the verdict lasts.
+static bool is_past(const struct told_link *told, const struct link_report *report) {
+    return told->loss_ppm >= LOSS_WORTH_TELLING_PPM && report->loss_ppm < told->loss_ppm / 2;
+}
+
 static bool is_told(const struct told_link *told, const struct link_report *report) {
     return told->published && told->verdict == report->verdict && told->fault == report->fault &&
            told->avoid == report->avoid && told->missed == report->missed &&
-           told->capacity_ppm == report->capacity_ppm;
+           told->capacity_ppm == report->capacity_ppm && !is_past(told, report);
 }
 
 // Of links that are not watched here only what localization found or suspects is told.
@@ -94,8 +102,8 @@ static void tell_link(struct engine *engine, link_id link) {
     fabric_format_link(engine->fabric, link, name);
     if (gossip_put(engine->gossip, engine->now_ns, GOSSIP_TABLE_LINK, name, bytes, (size_t)size) ==
         0) {
-        *told = (struct told_link){true,         report.verdict, report.fault,
-                                   report.avoid, report.missed,  report.capacity_ppm};
+        *told = (struct told_link){true,          report.verdict,      report.fault,   report.avoid,
+                                   report.missed, report.capacity_ppm, report.loss_ppm};
         learn_own_report(engine, link, &report);
     }
 }

@@ -44,6 +44,10 @@ void engine_link_at(const struct engine *engine, link_id link, struct engine_lin
                                 .changed_at_ns = probed->changed_at_ns,
                                 .held_until_ns = probed->held_until_ns,
                                 .held_by_valve = engine->valve.held[link.i]};
+    struct probe_totals recent = prober_recent(&engine->prober, link);
+    out->recent_sent = recent.sent;
+    out->recent_lost = recent.lost;
+    out->recent_ns = engine->now_ns - engine->prober.earlier_span_at_ns;
     struct link_report found = {0};
     const struct diagnose_finding *finding = diagnose_find(&engine->diagnose, link, engine->now_ns);
     diagnosis_describe(engine, link, &found);

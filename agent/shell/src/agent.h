@@ -74,6 +74,7 @@ struct agent {
     int timer_fd;
     int probe_fd;         // an epoll descriptor around that of `probe`, which may be opened anew
     uint64_t timer_at_ns; // what the timer is armed for
+    bool timer_armed;
     uv_poll_t timer, gossip, probes;
     uv_poll_t nic_watches[ENGINE_PORTS_MAX]; // of NICs that have a worker
     uv_timer_t meter;
@@ -97,7 +98,8 @@ int agent_step(struct agent *agent, const struct engine_event *event, struct err
 // Logs it and keeps it as an event.
 void agent_tell(struct agent *agent, enum log_level level, const char *kind, const char *subject,
                 const char *format, ...) __attribute__((format(printf, 5, 6)));
-void agent_drain_probes(struct agent *agent);
+void agent_drain_probes(struct agent *agent,
+                        bool woken);         // woken: the probes' descriptor was readable
 void agent_work_gossip(struct agent *agent); // carrier first, then the engine
 void agent_read_nics(struct agent *agent);
 void agent_tell_nics(struct agent *agent); // the engine, which NICs took their rules or did not

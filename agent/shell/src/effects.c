@@ -139,11 +139,15 @@ void agent_work_gossip(struct agent *agent) {
     }
 }
 
-void agent_drain_probes(struct agent *agent) {
+void agent_drain_probes(struct agent *agent, bool woken) {
     for (int round = 0; round < PROBE_ROUNDS && agent->probe != NULL; round++) {
         struct probe_outcome outcome;
         bool any = false;
-        probe_io_work(agent->probe);
+        if (woken && round == 0) {
+            probe_io_work(agent->probe);
+        } else {
+            probe_io_look(agent->probe);
+        }
         while (probe_io_take(agent->probe, &outcome)) {
             struct engine_event event = {.kind = outcome.failed ? ENGINE_PROBE_FAILED
                                                                 : ENGINE_PROBE_RETURNED,

@@ -21,7 +21,7 @@
 
 static void arm_timer(struct agent *agent) {
     uint64_t at_ns = engine_deadline_ns(agent->engine);
-    if (at_ns == agent->timer_at_ns) {
+    if (agent->timer_armed && at_ns == agent->timer_at_ns) {
         return;
     }
     // An instant of 0 would disarm it.
@@ -32,18 +32,17 @@ static void arm_timer(struct agent *agent) {
         memset(&when, 0, sizeof(when));
     }
     agent->timer_at_ns = at_ns;
+    agent->timer_armed = true;
     (void)timerfd_settime(agent->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 static void on_timer(uv_poll_t *poll, int status, int events) {
     struct agent *agent = poll->data;
     struct engine_event event = {.kind = ENGINE_TICK};
-    uint64_t ticks;
     (void)status;
     (void)events;
-    (void)!read(agent->timer_fd, &ticks, sizeof(ticks));
-    agent->timer_at_ns = NEVER_NS; // it fired: whatever comes next must be armed
-    agent_drain_probes(agent);     // an answer that lies in the socket is not lost
+    agent->timer_armed = false;       // setting it again makes it unreadable, too
+    agent_drain_probes(agent, false); // an answer that lies in the socket is not lost
     (void)agent_step(agent, &event, NULL);
 }
 
@@ -56,7 +55,7 @@ static void on_gossip(uv_poll_t *poll, int status, int events) {
 static void on_probes(uv_poll_t *poll, int status, int events) {
     (void)status;
     (void)events;
-    agent_drain_probes(poll->data);
+    agent_drain_probes(poll->data, true);
 }
 
 static void on_nic(uv_poll_t *poll, int status, int events) {

@@ -14,7 +14,7 @@ struct probe_backend_ops {
     int (*open)(struct probe_io *io, struct error *error);
     void (*close)(struct probe_io *io);
     int (*fd)(const struct probe_io *io);
-    void (*work)(struct probe_io *io);
+    void (*work)(struct probe_io *io, bool woken); // fd() was readable, or may be nothing is there
     void (*send)(struct probe_io *io, uint64_t due_at_ns, const struct engine_probe *probes,
                  uint32_t count);
 };

@@ -183,7 +183,11 @@ int probe_io_fd(const struct probe_io *io) {
 }
 
 void probe_io_work(struct probe_io *io) {
-    io->ops->work(io);
+    io->ops->work(io, true);
+}
+
+void probe_io_look(struct probe_io *io) {
+    io->ops->work(io, false);
 }
 
 void probe_io_send(struct probe_io *io, uint64_t due_at_ns, const struct engine_probe *probes,

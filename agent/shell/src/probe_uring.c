@@ -10,10 +10,11 @@
 // the ring's own descriptor never wakes. A registered eventfd does. What a submission itself
 // completes needs no wake-up, so the eventfd is disabled around it:
 //
-//   disable; submit and get events; enable; get events; drain
+//   disable; submit and get events; drain; enable; when work waits: get events, drain
 //
-// The second "get events" closes the gap: what arrived while signals were off is taken now, what
-// arrives later signals.
+// The last step closes the gap: what arrived while signals were off is taken now, what arrives
+// later signals. Whether work waits the kernel says in shared memory (IORING_SETUP_TASKRUN_FLAG),
+// so that looking costs no system call.
 //
 // What the ring may do is fixed before it is enabled (io_uring_register_restrictions): send and
 // receive messages on the sockets of a table that cannot be changed any more, and cancel. Whoever
@@ -22,6 +23,7 @@
 #include <liburing.h>
 #include <poll.h>
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -158,6 +160,13 @@ static void finish(struct probe_io *io, const struct io_uring_cqe *cqe, uint64_t
     }
 }
 
+// Completions to take, or work that makes some once the kernel is entered.
+static bool has_work(const struct uring_state *state) {
+    unsigned flags = IO_URING_READ_ONCE(*state->ring.sq.kflags);
+    return io_uring_cq_ready(&state->ring) > 0 ||
+           (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
 static void drain(struct probe_io *io) {
     struct uring_state *state = io->state;
     int64_t offset_ns = clock_wall_offset_ns();
@@ -190,16 +199,23 @@ static bool submit_and_drain(struct probe_io *io) {
     bool taken = io_uring_sq_ready(&state->ring) == 0;
     drain(io);
     io_uring_cq_eventfd_toggle(&state->ring, true);
-    io_uring_get_events(&state->ring);
-    drain(io);
+    atomic_thread_fence(memory_order_seq_cst); // enabled first, then looked
+    if (has_work(state)) {
+        io_uring_get_events(&state->ring);
+        drain(io);
+    }
     return taken;
 }
 
-static void uring_work(struct probe_io *io) {
+static void uring_work(struct probe_io *io, bool woken) {
     struct uring_state *state = io->state;
     eventfd_t ignored;
-    (void)eventfd_read(state->wake, &ignored);
-    (void)submit_and_drain(io);
+    if (woken) {
+        (void)eventfd_read(state->wake, &ignored);
+    }
+    if (has_work(state) || io_uring_sq_ready(&state->ring) > 0) {
+        (void)submit_and_drain(io);
+    }
 }
 
 struct probe_part {
@@ -329,7 +345,7 @@ static int self_test(struct probe_io *io) {
     if (poll(&wake, 1, SELF_TEST_TIMEOUT_MS) != 1) {
         return -ETIMEDOUT;
     }
-    uring_work(io);
+    uring_work(io, true);
     struct io_uring_sqe *cancel = io_uring_get_sqe(&state->ring);
     if (cancel != NULL) { // else the reception would stay for the ring's life
         io_uring_prep_cancel64(cancel, request_tag(REQUEST_TEST_RECEIVE, 0), 0);
@@ -444,12 +460,13 @@ static int open_variant(struct probe_io *io, unsigned flags, const char *variant
 }
 
 static int open_defer(struct probe_io *io, struct error *error) {
-    return open_variant(io, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-                        "DEFER_TASKRUN", error);
+    const unsigned flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+    return open_variant(io, flags | IORING_SETUP_TASKRUN_FLAG, "DEFER_TASKRUN", error);
 }
 
 static int open_coop(struct probe_io *io, struct error *error) {
-    return open_variant(io, IORING_SETUP_COOP_TASKRUN, "COOP_TASKRUN", error);
+    const unsigned flags = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+    return open_variant(io, flags, "COOP_TASKRUN", error);
 }
 
 static int open_plain(struct probe_io *io, struct error *error) {

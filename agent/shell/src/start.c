@@ -270,7 +270,6 @@ static int open_gossip(struct agent *agent, struct fabric *fabric, struct error 
 
 static int open_basics(struct agent *agent, struct error *error) {
     agent->started_at_ns = clock_now_ns();
-    agent->timer_at_ns = UINT64_MAX;
     agent_metrics_init(&agent->metrics);
     agent->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     agent->probe_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -100,9 +100,11 @@ static json_t *own_json(const struct engine_link *link) {
     uint64_t now_ns = clock_now_ns();
     uint64_t changed_ns = link->changed_at_ns < now_ns ? now_ns - link->changed_at_ns : 0;
     bool held = link->own == PROBE_HELD && link->held_until_ns > now_ns;
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "state", probe_state_name(link->own),
-                     "probes_sent", integer(link->sent), "probes_lost", integer(link->lost),
-                     "rtt_ns", integer(link->rtt_ns), "changed_ago_ns",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "state",
+                     probe_state_name(link->own), "probes_sent", integer(link->sent), "probes_lost",
+                     integer(link->lost), "recent_probes_sent", integer(link->recent_sent),
+                     "recent_probes_lost", integer(link->recent_lost), "recent_ns",
+                     integer(link->recent_ns), "rtt_ns", integer(link->rtt_ns), "changed_ago_ns",
                      link->changed_at_ns == 0 ? json_null() : integer(changed_ns), "held_for_ns",
                      integer(held ? link->held_until_ns - now_ns : 0), "ecn_ppm",
                      link->ecn_known ? integer(link->ecn_ppm) : json_null());

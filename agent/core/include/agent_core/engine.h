@@ -260,9 +260,11 @@ link_id engine_suspicion_at(const struct engine *engine, uint32_t index);
 enum probe_state { PROBE_NONE, PROBE_GOOD, PROBE_SUSPECT, PROBE_DOWN, PROBE_HELD };
 struct engine_link {
     struct link_belief belief;
-    enum probe_state own; // PROBE_NONE: not probed by this host
-    bool monitored;       // this host is one of the link's elected observers
-    uint64_t sent, lost;
+    enum probe_state own;              // PROBE_NONE: not probed by this host
+    bool monitored;                    // this host is one of the link's elected observers
+    uint64_t sent, lost;               // probes, ever
+    uint64_t recent_sent, recent_lost; // in the last recent_ns, 30 to 60 s of a running agent
+    uint64_t recent_ns;
     uint64_t rtt_ns;        // smoothed, of the shortest own loop over the link
     uint64_t changed_at_ns; // of the own verdict
     uint64_t held_until_ns; // PROBE_HELD: answers again, up is damped until then

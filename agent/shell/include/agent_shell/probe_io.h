@@ -66,6 +66,8 @@ int probe_io_open(const struct probe_io_config *config, struct probe_io **out, s
 void probe_io_close(struct probe_io *io); // NULL is a no-op
 int probe_io_fd(const struct probe_io *io);
 void probe_io_work(struct probe_io *io);
+// Takes in what is there although fd() is not known to be readable; cheap where nothing is.
+void probe_io_look(struct probe_io *io);
 bool probe_io_take(struct probe_io *io, struct probe_outcome *out);
 // `due_at_ns`: when they were meant to leave, the engine's time.
 void probe_io_send(struct probe_io *io, uint64_t due_at_ns, const struct engine_probe *probes,
