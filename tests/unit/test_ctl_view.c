@@ -76,11 +76,14 @@ static void why_of_a_link_names_reason_evidence_and_orders(void **state) {
              "agree\",\"evidence\":[{\"observer\":\"h0\",\"rack\":\"leaf0\",\"verdict\":\"down\","
              "\"capacity_ppm\":1000000,\"loss_ppm\":20000,\"delay_ns\":12000,\"probe_count\":40,"
              "\"vote\":\"blind\"}],"
-             "\"own\":{\"state\":\"down\",\"probes_sent\":40,\"probes_lost\":2,\"rtt_ns\":0,"
+             "\"own\":{\"state\":\"down\",\"probes_sent\":40,\"probes_lost\":2,"
+             "\"recent_probes_sent\":30,\"recent_probes_lost\":1,\"recent_ns\":45000000000,"
+             "\"rtt_ns\":0,"
              "\"changed_ago_ns\":3000000000,\"held_for_ns\":0},"
              "\"orders\":[{\"name\":\"leaf0>spine0\",\"kind\":\"drain\",\"origin\":\"h3\"}]}]}");
     assert_non_null(strstr(text, "leaf0>spine0: down: two observers agree\n"));
-    assert_non_null(strstr(text, "This host: down since 3.0 s, 2 of 40 probes lost\n"));
+    assert_non_null(strstr(text, "This host: down since 3.0 s, 1 of 30 probes of the last 45.0 s"));
+    assert_non_null(strstr(text, "lost (2 of 40 ever)\n"));
     assert_non_null(strstr(text, "Order: drain leaf0>spine0, by h3\n"));
     assert_non_null(
         strstr(text, "h0        leaf0  down       100.0%  2.0%  12.0 us      40  blind\n"));
@@ -198,8 +201,9 @@ static void rules_paths_jobs_members_and_traces_name_what_they_hold(void **state
              "ppm\":12000},\"peers\":{\"reports\":3,\"down\":1,\"fault\":\"lossy\",\"fault_loss_"
              "ppm\":20000,"
              "\"loss_ppm\":20000,\"age_ns\":2000000000}}]}]}"),
-        "  leaf0>spine0  up     good  lossy 1.2%  12.0 us  <= 500 ns  both ways  3.0 ms        0/7"
-        "       -         1/3  lossy 2.0%  2.0 s\n"));
+        "  leaf0>spine0  up     good  lossy 1.2%  12.0 us  <= 500 ns  both ways    3.0 ms        "
+        "0/7"
+        "       -         1/3  lossy 2.0%        2.0 s\n"));
 }
 
 static void an_audit_names_the_odd_and_what_is_split(void **state) {

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "tool/found.h"
 #include "tool/json.h"
 #include "tool/table.h"
 #include "tool/tool.h"
@@ -37,23 +38,6 @@ static void ecn_cell(struct tool_table *table, const json_t *object) {
     tool_table_cell(table, "%s", ppm != UINT64_MAX ? share : "-");
 }
 
-// What the own localization found: "lossy 1.2%", "slow +18.0 us", "spine lossy 100.0%".
-static void fault_cell(struct tool_table *table, const json_t *object) {
-    const char *fault = tool_json_text(object, "fault", "none");
-    const char *place = tool_json_text(object, "fault_place", "link");
-    const char *where = strcmp(place, "link") == 0 ? "" : place, *gap = *where != '\0' ? " " : "";
-    char text[24];
-    if (strcmp(fault, "lossy") == 0) {
-        tool_format_share((double)tool_json_u64(object, "loss_ppm", 0) / 1e6, text);
-        tool_table_cell(table, "%s%slossy %s", where, gap, text);
-    } else if (strcmp(fault, "slow") == 0) {
-        tool_format_duration(tool_json_u64(object, "excess_ns", 0), text);
-        tool_table_cell(table, "%s%sslow +%s", where, gap, text);
-    } else {
-        tool_table_cell(table, "%s", strcmp(fault, "none") == 0 ? "-" : fault);
-    }
-}
-
 int view_links(const json_t *result, FILE *out) {
     static const struct tool_column columns[] = {{"LINK", false},      {"STATE", false},
                                                  {"OWN", false},       {"CAPACITY", true},
@@ -67,7 +51,7 @@ int view_links(const json_t *result, FILE *out) {
     size_t index;
     const json_t *link;
     json_array_foreach(tool_json_array(result, "links"), index, link) {
-        char share[24], rate[24];
+        char share[24], rate[24], found[TOOL_FOUND_SIZE];
         tool_format_share(tool_json_real(link, "capacity", -1), share);
         tool_format_rate(tool_json_u64(link, "rate_bps", 0), rate);
         tool_table_cell(table, "%s", tool_json_text(link, "link", "-"));
@@ -80,7 +64,8 @@ int view_links(const json_t *result, FILE *out) {
         ecn_cell(table, link);
         tool_table_cell(table, "%" PRIu64 "/%" PRIu64, tool_json_u64(link, "down_votes", 0),
                         tool_json_u64(link, "observers", 0));
-        fault_cell(table, link);
+        tool_format_found(link, found);
+        tool_table_cell(table, "%s", found);
     }
     return finish(table, out);
 }
@@ -116,18 +101,22 @@ static void print_own(const json_t *own, FILE *out) {
     if (own == NULL) {
         return;
     }
-    char changed[24], held[24], marked[24], text[256];
+    char changed[24], held[24], marked[24], recent[24], text[256];
     tool_format_duration(tool_json_u64(own, "changed_ago_ns", 0), changed);
     uint64_t held_ns = tool_json_u64(own, "held_for_ns", 0);
     tool_format_duration(held_ns, held);
     uint64_t ppm = tool_json_u64(own, "ecn_ppm", 0);
     tool_format_share((double)ppm / 1e6, marked);
+    tool_format_duration(tool_json_u64(own, "recent_ns", 0), recent);
     snprintf(text, sizeof text,
-             "  This host: %s since %s, %" PRIu64 " of %" PRIu64 " probes lost%s%s%s%s",
-             tool_json_text(own, "state", "-"), changed, tool_json_u64(own, "probes_lost", 0),
-             tool_json_u64(own, "probes_sent", 0), held_ns > 0 ? ", held for another " : "",
-             held_ns > 0 ? held : "", ppm > 0 ? ", marked (ECN) up to " : "",
-             ppm > 0 ? marked : "");
+             "  This host: %s since %s, %" PRIu64 " of %" PRIu64 " probes of the last %s lost "
+             "(%" PRIu64 " of %" PRIu64 " ever)%s%s%s%s",
+             tool_json_text(own, "state", "-"), changed,
+             tool_json_u64(own, "recent_probes_lost", 0),
+             tool_json_u64(own, "recent_probes_sent", 0), recent,
+             tool_json_u64(own, "probes_lost", 0), tool_json_u64(own, "probes_sent", 0),
+             held_ns > 0 ? ", held for another " : "", held_ns > 0 ? held : "",
+             ppm > 0 ? ", marked (ECN) up to " : "", ppm > 0 ? marked : "");
     view_sentence(out, text);
 }
 

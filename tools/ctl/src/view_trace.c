@@ -71,12 +71,12 @@ static void hop_cells(struct tool_table *table, const json_t *hop) {
 
 static int part_table(const json_t *part, FILE *out) {
     static const struct tool_column columns[] = {{"  LINK", false},    {"STATE", false},
-                                                 {"OWN", false},       {"LOCATED", false},
+                                                 {"OWN", false},       {"FOUND", false},
                                                  {"LOOP", true},       {"EXCESS", true},
-                                                 {"OF", false},        {"AGE", true},
+                                                 {"OF", false},        {"LOOP AGE", true},
                                                  {"LOST/SENT", true},  {"MARKED", true},
-                                                 {"PEERS DOWN", true}, {"LOCATED", false},
-                                                 {"AGE", true}};
+                                                 {"PEERS DOWN", true}, {"PEERS FOUND", false},
+                                                 {"REPORT AGE", true}};
     struct tool_table *table = tool_table_open(columns, 13);
     size_t index;
     const json_t *hop;

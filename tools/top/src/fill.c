@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tool/found.h"
 #include "tool/json.h"
 #include "tool/table.h"
 #include "tool/tool.h"
@@ -102,7 +103,9 @@ static enum top_mood link_mood(const json_t *link) {
     if (strcmp(state, "down") == 0 || strcmp(own, "down") == 0) {
         return TOP_BAD;
     }
-    bool calm = strcmp(state, "up") == 0 && (strcmp(own, "good") == 0 || strcmp(own, "none") == 0);
+    bool calm = strcmp(state, "up") == 0 &&
+                (strcmp(own, "good") == 0 || strcmp(own, "none") == 0) &&
+                strcmp(tool_json_text(link, "fault", "none"), "none") == 0;
     return calm ? TOP_CALM : TOP_NOTICE;
 }
 
@@ -125,6 +128,9 @@ void fill_links(const json_t *document, struct top_rows *rows) {
         count_cell(row, link, "probes_sent");
         text_cell(row, "%" PRIu64 "/%" PRIu64, tool_json_u64(link, "down_votes", 0),
                   tool_json_u64(link, "observers", 0));
+        char found[TOOL_FOUND_SIZE];
+        tool_format_found(link, found);
+        text_cell(row, "%s", found);
     }
 }
 
