@@ -8,6 +8,8 @@
 #define HYPOTHESES_MAX 24
 #define LOOPS_OF_A_SUSPECT_MAX 64
 #define TYPICAL_LINKS 6
+#define NO_LOOP UINT32_MAX
+#define NO_SUSPECT UINT32_MAX
 // Of "no fault at all", in nats, against a suspect without evidence: so high that a suspect which
 // is ahead of all others is probed on until it is named, not the others until they are out.
 #define NONE_SCORE 14.0
@@ -128,28 +130,89 @@ static void look_at(const struct locate *locate, const struct hypotheses *hypoth
     }
 }
 
+static bool is_link(const struct locate *locate, uint32_t index) {
+    return locate_name(locate, index).place == LOCATE_LINK;
+}
+
+// The strongest suspect that never answered since, if that is a link: what is behind a dead switch
+// or NIC never answers either.
+static uint32_t dead_link(const struct locate *locate, const struct hypotheses *hypotheses) {
+    for (uint32_t i = 0; i < hypotheses->count; i++) {
+        uint32_t index = hypotheses->each[i].suspect;
+        if (!locate_has_answered(locate, index)) {
+            bool sure = locate->suspects[index].run >= LOCATE_DOWN_RUN;
+            return sure && is_link(locate, index) ? index : NO_SUSPECT;
+        }
+    }
+    return NO_SUSPECT;
+}
+
+// One of the shortest loops over the one and not over the other.
+static uint32_t loop_without(const struct locate *locate, uint32_t suspect, uint32_t other,
+                             struct rng *rng) {
+    const uint32_t *loops = &locate->loops_of[locate->first_loop[suspect]];
+    uint32_t count = locate->first_loop[suspect + 1] - locate->first_loop[suspect];
+    uint32_t start = (uint32_t)rng_below(rng, count), best = NO_LOOP;
+    uint32_t tries = count < LOOPS_OF_A_SUSPECT_MAX ? count : LOOPS_OF_A_SUSPECT_MAX;
+    for (uint32_t i = 0; i < tries; i++) {
+        uint32_t loop = loops[(start + i) % count];
+        if (locate->loops[loop].blocked == 0 && !locate_crosses(locate, loop, other) &&
+            (best == NO_LOOP || locate->loops[loop].count < locate->loops[best].count)) {
+            best = loop;
+        }
+    }
+    return best;
+}
+
+// What loses all is told from each of its rivals by loops over it and not over them: to one who
+// believes in a single fault, the second direction of a cut cable is settled by a single loss.
+static uint32_t tell_apart(const struct locate *locate, const struct hypotheses *hypotheses,
+                           struct rng *rng) {
+    uint32_t dead = dead_link(locate, hypotheses), loop = NO_LOOP;
+    if (dead == NO_SUSPECT) {
+        return NO_LOOP;
+    }
+    double bar = locate_strength(&locate->suspects[dead], false, NULL) - LOCATE_HARD_MARGIN;
+    for (uint32_t i = 0; i < hypotheses->count && loop == NO_LOOP; i++) {
+        uint32_t rival = hypotheses->each[i].suspect;
+        if (rival != dead && !locate_is_switch(locate, rival) &&
+            locate_strength(&locate->suspects[rival], false, NULL) > bar &&
+            locate_told_apart(locate, dead, rival) < LOCATE_HARD_MARGIN) {
+            loop = loop_without(locate, dead, rival, rng);
+        }
+    }
+    return loop;
+}
+
+static uint32_t most_informative(struct locate *locate, const struct hypotheses *hypotheses,
+                                 struct rng *rng) {
+    double best = 0;
+    uint32_t loop = NO_LOOP;
+    for (uint32_t i = 0; i < hypotheses->count; i++) {
+        locate->suspects[hypotheses->each[i].suspect].mark = (uint8_t)(i + 1);
+    }
+    for (uint32_t i = 0; i < hypotheses->count; i++) {
+        look_at(locate, hypotheses, hypotheses->each[i].suspect, rng, &best, &loop);
+    }
+    for (uint32_t i = 0; i < hypotheses->count; i++) {
+        locate->suspects[hypotheses->each[i].suspect].mark = 0;
+    }
+    return loop;
+}
+
 static bool plan(struct locate *locate, struct rng *rng) {
     struct hypotheses hypotheses;
     form_hypotheses(locate, &hypotheses);
     if (hypotheses.count == 0) {
         return false;
     }
-    double best = 0;
-    uint32_t best_loop = UINT32_MAX;
-    for (uint32_t i = 0; i < hypotheses.count; i++) {
-        locate->suspects[hypotheses.each[i].suspect].mark = (uint8_t)(i + 1);
-    }
-    for (uint32_t i = 0; i < hypotheses.count; i++) {
-        look_at(locate, &hypotheses, hypotheses.each[i].suspect, rng, &best, &best_loop);
-    }
-    for (uint32_t i = 0; i < hypotheses.count; i++) {
-        locate->suspects[hypotheses.each[i].suspect].mark = 0;
-    }
-    if (best_loop == UINT32_MAX) {
+    uint32_t loop = tell_apart(locate, &hypotheses, rng);
+    loop = loop == NO_LOOP ? most_informative(locate, &hypotheses, rng) : loop;
+    if (loop == NO_LOOP) {
         return false;
     }
     locate->planned = true;
-    locate->planned_loop = best_loop;
+    locate->planned_loop = loop;
     locate->planned_left = 1 + locate->probes_since_loss / KEEP_SHARE;
     return true;
 }

@@ -85,6 +85,68 @@ void locate_count_answer(struct locate *locate, uint32_t loop) {
     }
 }
 
+// Whether a loop crosses a suspect that is marked as guilty in its own right.
+static bool crosses_marked(const struct locate *locate, uint32_t loop) {
+    const uint32_t *crossed = locate_crossed(locate, loop);
+    for (uint32_t i = 0; i < locate->loops[loop].count; i++) {
+        if (locate->suspects[crossed[i]].mark > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+double locate_score_without(const struct locate *locate, uint32_t index, uint32_t other) {
+    const struct locate_suspect *suspect = &locate->suspects[index];
+    uint32_t rate;
+    (void)locate_strength(suspect, locate_is_switch(locate, index), &rate);
+    uint64_t remembered = locate->loss_count < LOCATE_LOSSES ? locate->loss_count : LOCATE_LOSSES;
+    uint64_t answers =
+        suspect->sent - suspect->sent_before - (suspect->lost - suspect->lost_before);
+    double score = -(double)answers * locate->cost[rate];
+    for (uint64_t n = locate->loss_count - remembered; n < locate->loss_count; n++) {
+        const struct locate_loss *loss = &locate->losses[n % LOCATE_LOSSES];
+        if (n >= suspect->since && loss->counted && locate_crosses(locate, loss->loop, index) &&
+            !locate_crosses(locate, loss->loop, other) && !crosses_marked(locate, loss->loop)) {
+            score += locate->gain[locate->loops[loss->loop].link_count][rate];
+        }
+    }
+    return score;
+}
+
+// Whether some loop that may be probed, but for one, crosses a suspect and not another.
+static bool another_loop(const struct locate *locate, uint32_t index, uint32_t other,
+                         uint32_t loop) {
+    for (uint32_t i = locate->first_loop[index]; i < locate->first_loop[index + 1]; i++) {
+        uint32_t candidate = locate->loops_of[i];
+        if (candidate != loop && locate->loops[candidate].blocked == 0 &&
+            !locate_crosses(locate, candidate, other)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+double locate_told_apart(const struct locate *locate, uint32_t index, uint32_t other) {
+    double score = locate_score_without(locate, index, other);
+    uint64_t remembered = locate->loss_count < LOCATE_LOSSES ? locate->loss_count : LOCATE_LOSSES;
+    uint32_t only = UINT32_MAX;
+    for (uint64_t n = locate->loss_count - remembered; n < locate->loss_count && score > 0; n++) {
+        const struct locate_loss *loss = &locate->losses[n % LOCATE_LOSSES];
+        if (n < locate->suspects[index].since || !loss->counted ||
+            !locate_crosses(locate, loss->loop, index) ||
+            locate_crosses(locate, loss->loop, other)) {
+            continue;
+        }
+        if (only != UINT32_MAX && only != loss->loop) {
+            return score;
+        }
+        only = loss->loop;
+    }
+    bool more = only != UINT32_MAX && another_loop(locate, index, other, only);
+    return more && score > LOCATE_MARGIN ? LOCATE_MARGIN : score;
+}
+
 // The suspect, no switch, that explains most of the open losses; what is likely for other reasons
 // as well comes first, or a host that probed over two cut links would be taken for a third.
 static uint32_t most_likely(struct locate *locate, const uint64_t *numbers, const bool *open,
@@ -239,6 +301,55 @@ bool locate_pair_explains(struct locate *locate, uint32_t index) {
     bool explains = pair_explains(locate, index, numbers, count);
     wipe_refuted(locate);
     return explains;
+}
+
+// The better explanation of all losses: both of two, each guilty in its own right, than the rival
+// alone, and than the rival beside the first of them.
+static bool pair_beats(const struct locate *locate, uint32_t first, uint32_t second,
+                       uint32_t rival) {
+    double rest = locate_score_without(locate, second, first);
+    return best_score(&locate->suspects[first]) + rest - best_score(&locate->suspects[rival]) >=
+               LOCATE_MARGIN &&
+           rest - locate_score_without(locate, rival, first) >= LOCATE_MARGIN;
+}
+
+static bool beaten_with(const struct locate *locate, uint32_t rival, uint32_t one,
+                        const uint64_t *numbers, uint32_t count) {
+    uint32_t next = unexplained(locate, numbers, count, one, one);
+    if (one == rival || locate_is_switch(locate, one) || next == count) {
+        return false;
+    }
+    uint32_t loop = locate->losses[numbers[next] % LOCATE_LOSSES].loop;
+    for (uint32_t k = 0; k < locate->loops[loop].count; k++) {
+        uint32_t other = locate_crossed(locate, loop)[k];
+        if (other != rival && !locate_is_switch(locate, other) &&
+            unexplained(locate, numbers, count, one, other) == count &&
+            pair_beats(locate, other, one, rival)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool locate_pair_beats(const struct locate *locate, uint32_t rival, uint32_t index) {
+    uint64_t numbers[SPREAD_LOSSES];
+    uint32_t count = losses_over(locate, rival, numbers);
+    if (count == 0 || index != UINT32_MAX) {
+        return count > 0 && beaten_with(locate, rival, index, numbers, count);
+    }
+    for (uint32_t n = 0; n < count; n++) { // the second may be on any
+        uint32_t loop = locate->losses[numbers[n] % LOCATE_LOSSES].loop;
+        bool known = false;
+        for (uint32_t before = 0; before < n && !known; before++) {
+            known = locate->losses[numbers[before] % LOCATE_LOSSES].loop == loop;
+        }
+        for (uint32_t i = 0; !known && i < locate->loops[loop].count; i++) {
+            if (beaten_with(locate, rival, locate_crossed(locate, loop)[i], numbers, count)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 // Whether it takes many suspects to explain the switch's losses, and the switch explains them all.

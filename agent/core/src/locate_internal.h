@@ -8,20 +8,22 @@
 #include "locate.h"
 
 #define LOCATE_RATES 7
-#define LOCATE_ACCEPT 18.0        // nats: a chance of 1.5e-8 that the background did it
-#define LOCATE_MARGIN 9.0         // nats ahead of any other suspect
-#define LOCATE_PEER_MAX 18.0      // nats of a score that one other host may give
-#define LOCATE_TRUST 5.0          // nats of a lead that one other host may give
-#define LOCATE_OWN 4.0            // nats that must be seen here: a loss
-#define LOCATE_HINT_LINKS 6       // of a loop of another host
-#define LOCATE_HINTS 256          // kept, by suspect and host
-#define LOCATE_GIVE_UP 400.0      // nats after which no more is spent on telling suspects apart
-#define LOCATE_OPEN 1.3           // nats above which a suspect is worth a probe
-#define LOCATE_DOWN_RUN 8         // losses in a row; what loses 30 % does that once in 15,000 times
-#define LOCATE_CLEAR 14.0         // nats for well again
-#define LOCATE_CLEAR_RUN 10       // and so many answers in a row
-#define LOCATE_REPEATS 3          // after a loss, at once
-#define LOCATE_LOSSES 256         // remembered
+#define LOCATE_ACCEPT 18.0 // nats: a chance of 1.5e-8 that the background did it
+#define LOCATE_MARGIN 9.0  // nats ahead of any other suspect
+#define LOCATE_HARD_MARGIN                                                                         \
+    15.0                     // of what loses all: more than one loss, which a second fault may do
+#define LOCATE_PEER_MAX 18.0 // nats of a score that one other host may give
+#define LOCATE_TRUST 5.0     // nats of a lead that one other host may give
+#define LOCATE_OWN 4.0       // nats that must be seen here: a loss
+#define LOCATE_HINT_LINKS 6  // of a loop of another host
+#define LOCATE_HINTS 256     // kept, by suspect and host
+#define LOCATE_GIVE_UP 400.0 // nats after which no more is spent on telling suspects apart
+#define LOCATE_OPEN 1.3      // nats above which a suspect is worth a probe
+#define LOCATE_DOWN_RUN 8    // losses in a row; what loses 30 % does that once in 15,000 times
+#define LOCATE_CLEAR 14.0    // nats for well again
+#define LOCATE_CLEAR_RUN 10  // and so many answers in a row
+#define LOCATE_REPEATS 3     // after a loss, at once
+#define LOCATE_LOSSES 256    // remembered
 #define LOCATE_BACKGROUND_EVERY 8 // of the choices while there are suspects
 #define LOCATE_RECHECK_EVERY 16   // of the choices while there are faults
 #define LOCATE_LATE_NS 1000000
@@ -128,6 +130,11 @@ static inline bool locate_is_switch(const struct locate *locate, uint32_t suspec
 static inline const uint32_t *locate_crossed(const struct locate *locate, uint32_t loop) {
     return &locate->loop_suspects[locate->loops[loop].first];
 }
+// Whether a probe over the suspect was answered since the first loss of the suspicion.
+static inline bool locate_has_answered(const struct locate *locate, uint32_t index) {
+    const struct locate_suspect *suspect = &locate->suspects[index];
+    return suspect->sent - suspect->sent_before > suspect->lost - suspect->lost_before;
+}
 bool locate_crosses(const struct locate *locate, uint32_t loop, uint32_t suspect);
 struct locate_suspect_name locate_name(const struct locate *locate, uint32_t suspect);
 
@@ -136,6 +143,15 @@ struct locate_suspect_name locate_name(const struct locate *locate, uint32_t sus
 double locate_strength(const struct locate_suspect *suspect, bool is_switch, uint32_t *rate);
 // Whether two other suspects, no switches, would explain all that a suspect lost lately.
 bool locate_pair_explains(struct locate *locate, uint32_t suspect);
+// Whether all that `rival` lost lately is better explained by two others that are no switches:
+// `index` and one more, or any two when that is UINT32_MAX.
+bool locate_pair_beats(const struct locate *locate, uint32_t rival, uint32_t index);
+// The score that a suspect has from losses which neither another one nor any that is marked
+// explains.
+double locate_score_without(const struct locate *locate, uint32_t index, uint32_t other);
+// The same, and hardly anything as long as all of them are of one loop where there are others: a
+// loss is repeated at once, and some second fault on that loop may have done it.
+double locate_told_apart(const struct locate *locate, uint32_t index, uint32_t other);
 void locate_begin_suspicion(struct locate *locate, uint32_t suspect);
 // Adds to all scores; those that fall below zero stay there, and a suspect without any is cleared.
 void locate_add(struct locate *locate, uint32_t suspect, const double *amounts, double sign);

@@ -18,55 +18,25 @@ void locate_tell(struct locate *locate, const struct locate_verdict *verdict) {
         *verdict;
 }
 
-// Whether a loop crosses a suspect that is marked as guilty in its own right.
-static bool crosses_marked(const struct locate *locate, uint32_t loop) {
-    const uint32_t *crossed = locate_crossed(locate, loop);
-    for (uint32_t i = 0; i < locate->loops[loop].count; i++) {
-        if (locate->suspects[crossed[i]].mark > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// The score that a suspect has from losses which neither another one nor any that is marked
-// explains.
-static double score_without(const struct locate *locate, uint32_t index, uint32_t other) {
-    const struct locate_suspect *suspect = &locate->suspects[index];
-    uint32_t rate;
-    (void)locate_strength(suspect, locate_is_switch(locate, index), &rate);
-    uint64_t remembered = locate->loss_count < LOCATE_LOSSES ? locate->loss_count : LOCATE_LOSSES;
-    uint64_t answers =
-        suspect->sent - suspect->sent_before - (suspect->lost - suspect->lost_before);
-    double score = -(double)answers * locate->cost[rate];
-    for (uint64_t n = locate->loss_count - remembered; n < locate->loss_count; n++) {
-        const struct locate_loss *loss = &locate->losses[n % LOCATE_LOSSES];
-        if (n >= suspect->since && loss->counted && locate_crosses(locate, loss->loop, index) &&
-            !locate_crosses(locate, loss->loop, other) && !crosses_marked(locate, loss->loop)) {
-            score += locate->gain[locate->loops[loss->loop].link_count][rate];
-        }
-    }
-    return score;
-}
-
-// The same without all others that are guilty whether it is guilty or not: two cut links may
-// between them explain all that a NIC lost.
+// The score of a suspect without all others that are guilty whether it is guilty or not: two cut
+// links may between them explain all that a NIC lost.
 static double score_alone(struct locate *locate, uint32_t index) {
     for (unsigned pass = 0; pass < 2; pass++) { // marks must not count while they are made
         for (uint32_t i = 0; i < locate->live_count; i++) {
             struct locate_suspect *suspect = &locate->suspects[locate->live[i]];
             if (pass == 0) {
-                suspect->tally = locate->live[i] != index &&
-                                 locate_strength(suspect, locate_is_switch(locate, locate->live[i]),
-                                                 NULL) >= LOCATE_MARGIN &&
-                                 score_without(locate, locate->live[i], index) >= LOCATE_MARGIN;
+                suspect->tally =
+                    locate->live[i] != index &&
+                    locate_strength(suspect, locate_is_switch(locate, locate->live[i]), NULL) >=
+                        LOCATE_MARGIN &&
+                    locate_score_without(locate, locate->live[i], index) >= LOCATE_MARGIN;
             } else {
                 suspect->mark = (uint8_t)suspect->tally;
                 suspect->tally = 0;
             }
         }
     }
-    double score = score_without(locate, index, UINT32_MAX);
+    double score = locate_score_without(locate, index, UINT32_MAX);
     for (uint32_t i = 0; i < locate->live_count; i++) {
         locate->suspects[locate->live[i]].mark = 0;
     }
@@ -96,23 +66,39 @@ static double strength_of(const struct locate *locate, uint32_t index) {
                : locate_strength(&locate->suspects[index], locate_is_switch(locate, index), NULL);
 }
 
-static double lead_of(const struct locate *locate, uint32_t index, bool *tied) {
-    double strength = strength_of(locate, index), lead = strength;
+// How far one is ahead of another, its losses that do not cross the other one put together.
+static double gap_to(const struct locate *locate, uint32_t index, uint32_t other, bool hard) {
+    double favour = locate_largest_favour(locate, index, other) - LOCATE_TRUST;
+    double gap =
+        strength_of(locate, index) - strength_of(locate, other) - (favour > 0 ? favour : 0);
+    double needed = hard ? LOCATE_HARD_MARGIN : LOCATE_MARGIN;
+    if (hard && locate_name(locate, index).place == LOCATE_LINK &&
+        !locate_has_answered(locate, other)) { // only what the other did not lose speaks
+        double apart = locate_told_apart(locate, index, other);
+        return apart > 0 ? apart : gap;
+    }
+    double alone = gap < needed ? locate_score_without(locate, index, other) : gap;
+    return alone > 0 && alone > gap ? alone : gap;
+}
+
+static double lead_of(const struct locate *locate, uint32_t index, bool hard, bool *tied) {
+    double needed = hard ? LOCATE_HARD_MARGIN : LOCATE_MARGIN;
+    double lead = strength_of(locate, index);
     for (uint32_t i = 0; i < locate->live_count; i++) {
         uint32_t other = locate->live[i];
-        double gap = strength - strength_of(locate, other);
-        double favour = locate_largest_favour(locate, index, other) - LOCATE_TRUST;
-        gap -= favour > 0 ? favour : 0;
-        if (other == index || gap >= lead) {
+        double gap = other == index ? lead : gap_to(locate, index, other, hard);
+        if (gap >= lead) {
             continue;
         }
-        double alone = gap < LOCATE_MARGIN ? score_without(locate, index, other) : gap;
-        gap = alone > gap ? alone : gap;
-        if (gap < LOCATE_MARGIN && inseparable(locate, index, other, true)) {
+        if (hard && gap < needed && locate_has_answered(locate, other) &&
+            locate_pair_beats(locate, other, index)) {
+            continue; // it lost what this and one more did: a cable cut both ways
+        }
+        if (gap < needed && inseparable(locate, index, other, true)) {
             *tied = true;
             continue;
         }
-        lead = gap < lead ? gap : lead;
+        lead = gap;
     }
     return lead;
 }
@@ -221,18 +207,23 @@ static bool judge_one(struct locate *locate, uint32_t index) {
         return false;
     }
     bool tied = false;
-    double lead = lead_of(locate, index, &tied);
+    double ahead = rate == 0 ? LOCATE_HARD_MARGIN : LOCATE_MARGIN;
+    double lead = lead_of(locate, index, rate == 0, &tied);
     // A NIC has a loop of its own: it waits until no two links explain what it lost.
-    bool doubtful =
-        locate_name(locate, index).place == LOCATE_HOST && locate_pair_explains(locate, index);
+    bool is_nic = locate_name(locate, index).place == LOCATE_HOST;
+    bool doubtful = is_nic && locate_pair_explains(locate, index);
     double needed = suspect->primed > 0 ? LOCATE_OWN : LOCATE_MARGIN;
+    bool convicted = !doubtful && lead >= ahead && score_alone(locate, index) >= needed;
     bool may_give_up =
         lead >= 0 && // who is ahead of it comes first
         locate_strength(suspect, locate_is_switch(locate, index), NULL) >= LOCATE_GIVE_UP;
-    if ((doubtful || lead < LOCATE_MARGIN || score_alone(locate, index) < needed) && !may_give_up) {
+    if (!convicted && !may_give_up) {
         return false;
     }
-    suspect->tied = tied || lead < LOCATE_MARGIN;
+    if (!locate_is_switch(locate, index) && locate_pair_beats(locate, index, UINT32_MAX)) {
+        return false; // two faults look like this third one
+    }
+    suspect->tied = tied || lead < ahead;
     name_fault(locate, index, rate == 0 ? LOCATE_DOWN : LOCATE_LOSSY, lead);
     return true;
 }
