@@ -108,6 +108,12 @@ static bool take_droppable(struct gossip *gossip) {
     return true;
 }
 
+bool gossip_has_message(const struct gossip *gossip) {
+    bool tells = gossip->phase == OWN_ACTIVE || gossip->phase == OWN_LEFT;
+    return gossip->out_count > 0 || gossip->drop_first != NULL || gossip->pending_urgent ||
+           (tells && gossip->pushed_seq < gossip->next_seq);
+}
+
 bool gossip_take_message(struct gossip *gossip, struct gossip_message *out) {
     buffer_release(gossip->taken.buffer);
     gossip->taken.buffer = NULL;

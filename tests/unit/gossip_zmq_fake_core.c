@@ -64,6 +64,10 @@ bool gossip_take_message(struct gossip *core, struct gossip_message *out) {
     return true;
 }
 
+bool gossip_has_message(const struct gossip *core) {
+    return core->queue_count > 0;
+}
+
 uint32_t gossip_neighbour_generation(const struct gossip *core) {
     return core->neighbour_generation;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -99,6 +100,42 @@ static void the_log_keeps_its_level_and_follows_a_rotated_file(void **state) {
     assert_non_null(strstr(error.text, "/nonexistent/log"));
 }
 
+static size_t size_of(const char *path) {
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    return (size_t)status.st_size;
+}
+
+static void lines_of_one_moment_are_written_together_and_none_is_lost(void **state) {
+    (void)state;
+    char path[64], text[LOG_LINE_MAX];
+    struct log *log = NULL;
+    struct error error;
+    snprintf(path, sizeof(path), "/tmp/test_agent_log.%d", getpid());
+    assert_int_equal(log_open(path, LOG_INFO, LOG_TEXT, &log, &error), 0);
+    log_hold(log);
+    log_event(log, WALL_NS, LOG_INFO, "k", "", "first");
+    log_event(log, WALL_NS, LOG_INFO, "k", "", "second");
+    assert_int_equal(size_of(path), 0);
+    log_release(log);
+    size_t two = strlen("2026-11-21T08:30:00.123Z info k: firstsecond\n\n") +
+                 strlen("2026-11-21T08:30:00.123Z info k: ");
+    assert_int_equal(size_of(path), two);
+    log_event(log, WALL_NS, LOG_INFO, "k", "", "first"); // at once again
+    size_t three = size_of(path);
+    assert_true(three > two);
+    memset(text, 'x', sizeof(text) - 1); // each line is as long as lines may be
+    text[sizeof(text) - 1] = '\0';
+    log_hold(log);
+    for (unsigned i = 0; i < 9; i++) { // more than can be held
+        log_event(log, WALL_NS, LOG_INFO, "k", "", text);
+    }
+    log_release(log);
+    assert_int_equal(size_of(path) - three, 9 * (LOG_LINE_MAX - 1));
+    log_close(log);
+    unlink(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_line_has_time_level_kind_subject_and_text),
@@ -106,6 +143,7 @@ int main(void) {
         cmocka_unit_test(control_characters_cannot_forge_a_line),
         cmocka_unit_test(a_line_that_is_too_long_is_cut_and_still_valid),
         cmocka_unit_test(the_log_keeps_its_level_and_follows_a_rotated_file),
+        cmocka_unit_test(lines_of_one_moment_are_written_together_and_none_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,13 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/rng.h"
 #include "state.h"
+
+// Each change of a belief looks for the orders of every name that may mean the link.
+static uint64_t name_hash(const char *name) {
+    return hash_bytes(name, strlen(name), 0);
+}
 
 static struct order_record *find_order(const struct engine *engine, const char *origin,
                                        const char *name) {
+    uint64_t hash = name_hash(name);
     for (uint32_t i = 0; i < engine->order_count; i++) {
         struct order_record *record = &engine->orders[i];
-        if (strcmp(record->origin, origin) == 0 && strcmp(record->name, name) == 0) {
+        if (record->name_hash == hash && strcmp(record->origin, origin) == 0 &&
+            strcmp(record->name, name) == 0) {
             return record;
         }
     }
@@ -46,6 +54,7 @@ static void store_order(struct engine *engine, const char *origin, const char *n
         record = &orders[engine->order_count++];
         *record = (struct order_record){0};
         memcpy(record->name, name, strlen(name) + 1);
+        record->name_hash = name_hash(name);
         memcpy(record->origin, origin, strnlen(origin, NAME_SIZE - 1));
     }
     record->order = *order;
@@ -89,10 +98,11 @@ static bool goes_before(const struct order_record *a, const struct order_record 
 const struct order_record *order_in_force(const struct engine *engine, const char *name,
                                           enum drain_kind kind) {
     const struct order_record *best = NULL;
+    uint64_t hash = name_hash(name);
     for (uint32_t i = 0; i < engine->order_count; i++) {
         const struct order_record *record = &engine->orders[i];
         bool same_class = (record->order.kind == DRAIN_CAPACITY) == (kind == DRAIN_CAPACITY);
-        if (!same_class || strcmp(record->name, name) != 0) {
+        if (record->name_hash != hash || !same_class || strcmp(record->name, name) != 0) {
             continue;
         }
         if (best == NULL || goes_before(record, best)) {

@@ -93,6 +93,7 @@ struct link_view {
 struct order_record {
     char name[LINK_NAME_SIZE];
     char origin[NAME_SIZE];
+    uint64_t name_hash;
     struct drain_order order;
     bool lost; // its origin began a new life without it
 };

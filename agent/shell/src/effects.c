@@ -63,7 +63,12 @@ static bool carry(struct agent *agent) {
 }
 
 // A probe's return rarely changes anything; the carrier is asked once for a whole batch of them.
-static bool wants_gossip(const struct engine_event *event, const struct engine_effects *effects) {
+// What gossip brought was passed on before the engine saw it: only what it led to is left.
+static bool wants_gossip(const struct agent *agent, const struct engine_event *event,
+                         const struct engine_effects *effects) {
+    if (event->kind == ENGINE_GOSSIP) {
+        return gossip_has_message(engine_gossip(agent->engine));
+    }
     bool quiet = event->kind == ENGINE_PROBE_RETURNED || event->kind == ENGINE_PROBE_FAILED;
     for (uint32_t i = 0; quiet && i < ENGINE_PORTS_MAX; i++) {
         quiet = !effects->nic_dirty[i];
@@ -77,16 +82,18 @@ static int step_once(struct agent *agent, const struct engine_event *event, stru
     uint64_t now_ns = clock_now_ns();
     int rc = engine_step(agent->engine, now_ns, event, &effects, error);
     apply_rules(agent, &effects);
-    if (wants_gossip(event, &effects) && carry(agent)) {
+    if (wants_gossip(agent, event, &effects) && carry(agent)) {
         *news = true;
     }
     if (effects.probe_count > 0 && agent->probe != NULL) {
         probe_io_send(agent->probe, now_ns, effects.probes, effects.probe_count);
     }
+    log_hold(agent->log);
     for (uint32_t i = 0; i < effects.note_count; i++) {
         const struct engine_note *note = &effects.notes[i];
         agent_tell(agent, note_level(note->level), note->kind, note->subject, "%s", note->text);
     }
+    log_release(agent->log);
     return rc;
 }
 

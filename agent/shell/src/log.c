@@ -13,12 +13,16 @@
 #include "model/time.h"
 
 #define PATH_SIZE 256
+#define HELD_MAX (4 * LOG_LINE_MAX)
 
 struct log {
     int fd;
     char path[PATH_SIZE]; // "": stderr, which is not ours to close
     enum log_level level;
     enum log_format format;
+    bool holds;
+    size_t held_size;
+    char held[HELD_MAX];
 };
 
 const char *log_level_name(enum log_level level) {
@@ -167,6 +171,15 @@ void log_set_level(struct log *log, enum log_level level) {
     log->level = level;
 }
 
+static void write_held(struct log *log) {
+    if (log->held_size > 0) {
+        // A log that cannot be written must not stop the agent: there is nobody left to tell.
+        ssize_t written = write(log->fd, log->held, log->held_size);
+        (void)written;
+        log->held_size = 0;
+    }
+}
+
 void log_event(struct log *log, uint64_t wall_ns, enum log_level level, const char *kind,
                const char *subject, const char *text) {
     char line[LOG_LINE_MAX];
@@ -176,7 +189,21 @@ void log_event(struct log *log, uint64_t wall_ns, enum log_level level, const ch
     size_t length =
         log_format_line(log->format, wall_ns, level, kind, subject, text, line, sizeof(line) - 1);
     line[length++] = '\n';
-    // A log that cannot be written must not stop the agent: there is nobody left to tell.
-    ssize_t written = write(log->fd, line, length);
-    (void)written;
+    if (log->held_size + length > sizeof(log->held)) {
+        write_held(log);
+    }
+    memcpy(log->held + log->held_size, line, length);
+    log->held_size += length;
+    if (!log->holds) {
+        write_held(log);
+    }
+}
+
+void log_hold(struct log *log) {
+    log->holds = true;
+}
+
+void log_release(struct log *log) {
+    log->holds = false;
+    write_held(log);
 }

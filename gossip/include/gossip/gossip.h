@@ -188,6 +188,8 @@ struct gossip_message {
                     // "behind"
 };
 bool gossip_take_message(struct gossip *gossip, struct gossip_message *out);
+// Whether there may be one to take.
+bool gossip_has_message(const struct gossip *gossip);
 
 // The neighbour set, for the carrier: whom to hold a connection to, those whom only loads are told
 // included (last). The generation changes when the set does.

@@ -36,6 +36,9 @@ void log_set_level(struct log *log, enum log_level level);
 // subject may be "".
 void log_event(struct log *log, uint64_t wall_ns, enum log_level level, const char *kind,
                const char *subject, const char *text);
+// Lines of one moment are written together, by log_release; it must follow soon.
+void log_hold(struct log *log);
+void log_release(struct log *log);
 
 const char *log_level_name(enum log_level level);
 // RFC 3339 in UTC with milliseconds.
