@@ -116,17 +116,41 @@ static pid_t start_host(struct bench_shared *shared, uint32_t self, body_fn *bod
     return pid;
 }
 
+static bool is_neighbour(const struct bench_shared *shared, uint32_t of, uint32_t host) {
+    uint32_t i = 0;
+    while (i < shared->neighbour_count[of] && shared->neighbour[of][i] != host) {
+        i++;
+    }
+    return i < shared->neighbour_count[of];
+}
+
+// Each host is a neighbour of its neighbours: all chose among the same members. A flood over half
+// an overlay would not reach everybody.
+static bool overlay_is_whole(const struct bench_shared *shared) {
+    bool whole = true;
+    for (uint32_t host = 0; host < shared->hosts; host++) {
+        whole = whole && shared->neighbour_count[host] > 0;
+        for (uint32_t i = 0; whole && i < shared->neighbour_count[host]; i++) {
+            uint32_t other = shared->neighbour[host][i];
+            whole = other < shared->hosts && is_neighbour(shared, other, host);
+        }
+    }
+    return whole;
+}
+
 static bool wait_ready(const struct bench_shared *shared) {
-    uint64_t until_ns = bench_now_ns() + READY_WAIT_NS;
-    while (atomic_load(&shared->ready) < shared->hosts) {
-        if (bench_now_ns() > until_ns) {
-            fprintf(stderr, "bench_gossip: %u of %u hosts ready\n", atomic_load(&shared->ready),
-                    shared->hosts);
+    uint64_t until_ns = bench_now_ns() + READY_WAIT_NS, whole_since_ns = 0;
+    while (whole_since_ns == 0 || bench_now_ns() - whole_since_ns < SETTLE_NS) {
+        bool ready = atomic_load(&shared->ready) == shared->hosts && overlay_is_whole(shared);
+        whole_since_ns = !ready ? 0 : whole_since_ns == 0 ? bench_now_ns() : whole_since_ns;
+        if (!ready && bench_now_ns() > until_ns) {
+            fprintf(stderr, "bench_gossip: %u of %u hosts ready, their overlay is %s\n",
+                    atomic_load(&shared->ready), shared->hosts,
+                    overlay_is_whole(shared) ? "whole" : "not whole");
             return false;
         }
         sleep_ns(10 * NS_PER_MS);
     }
-    sleep_ns(SETTLE_NS);
     return true;
 }
 

@@ -14,6 +14,7 @@ struct host {
     struct bench_shared *shared;
     uint32_t self;
     bool ready;
+    uint32_t overlay; // the generation that was noted
     struct gossip *core;
     struct gossip_zmq *carrier;
     struct gossip_signing *signing;
@@ -59,7 +60,12 @@ static uint32_t index_of(const struct bench_shared *shared, const char *address)
     return i;
 }
 
-static void note_overlay(const struct host *host) {
+static void note_overlay(struct host *host) {
+    uint32_t generation = gossip_neighbour_generation(host->core);
+    if (generation == host->overlay) {
+        return;
+    }
+    host->overlay = generation;
     const char *addresses[BENCH_NEIGHBOURS_MAX];
     uint32_t count = gossip_neighbours(host->core, addresses, BENCH_NEIGHBOURS_MAX);
     for (uint32_t i = 0; i < count; i++) {
@@ -141,10 +147,9 @@ int bench_host_gossip(struct bench_shared *shared, uint32_t self, int orders) {
         while (gossip_zmq_work(host.carrier, bench_now_ns())) {
         }
         note_changes(&host);
+        note_overlay(&host); // chosen when newcomers have come: not yet when all are known
         check_ready(&host);
     }
-    note_overlay(
-        &host); // neighbours are chosen when newcomers have come: not yet when all are known
     gossip_zmq_close(host.carrier);
     gossip_close(host.core);
     curve_signing_close(host.signing);
