@@ -6,8 +6,8 @@
 #
 #   agent_diagnosis.sh BIN SOURCE [--cases N] [--seed S] [--busy SECONDS]
 #
-# N cases, of all kinds in turn (5), from a printed seed; --busy: before them, a healthy fabric under load on all cores,
-# in which nothing may be named (5).
+# N cases, of all kinds in turn (5), from a printed seed, which says the first kind, too; --busy: before them, a healthy
+# fabric under load on all cores, in which nothing may be named (5).
 . "$(dirname "$0")/agent_common.sh"
 shift 2
 CASES=5 SEED=$RANDOM BUSY=5
@@ -264,7 +264,7 @@ since=$(now)
 busy "$BUSY"
 check "with all cores busy for $BUSY s nothing is named" nothing_named "$since"
 for ((i = 0; i < CASES; i++)); do
-    run_case "${KINDS[i % ${#KINDS[@]}]}"
+    run_case "${KINDS[(SEED + i) % ${#KINDS[@]}]}"
 done
 [ ${#loss_seconds[@]} -eq 0 ] || printf '%s\n' "${loss_seconds[@]}" | jq -s -r 'sort | "        1 % of loss named after \(add / length) s (mean), " +
     "\(.[((length * 95 + 99) / 100 | floor) - 1]) s (p95) of \(length)"'
