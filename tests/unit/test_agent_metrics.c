@@ -11,6 +11,7 @@
 
 #include "agent_bed.h"
 #include "agent_shell/clock.h"
+#include "model/host_facts.h"
 #include "model/time.h"
 
 #include <cmocka.h>
@@ -94,6 +95,29 @@ static void a_cut_link_is_told_and_so_are_the_flows_that_left_it(void **state) {
     assert_true(value_of("srv6_fabric_links{state=\"down\"}") == 1);
     assert_true(value_of("srv6_reroute_total{reason=\"backup\"}") > 0);
     assert_true(value_of("srv6_path_assignments{job=\"demo\",choice=\"plain\"}") == 0);
+}
+
+static void what_was_found_out_is_told(void **state) {
+    (void)state;
+    assert_true(value_of("srv6_diagnosis_findings{fault=\"down\"}") == 0);
+    assert_true(value_of("srv6_diagnosis_findings{fault=\"slow\"}") == 0);
+    assert_true(value_of("srv6_diagnosis_suspects") == 0);
+    char odd[80], split[80];
+    snprintf(odd, sizeof odd, "srv6_audit_odd_hosts{setting=\"%s\"}", host_setting_name(HOST_MTU));
+    snprintf(split, sizeof split, "srv6_audit_split{setting=\"%s\"}", host_setting_name(HOST_PFC));
+    assert_true(value_of(odd) == -1);
+    for (uint32_t host = 0; host < 8; host++) {
+        struct host_facts facts = {.count = 0};
+        host_facts_add(&facts, HOST_MTU, 0, host == 3 || host == 4 ? "1500" : "9000");
+        host_facts_add(&facts, HOST_PFC, 0, host % 2 == 0 ? "3" : "4");
+        struct engine_event event = {.kind = ENGINE_HOST_FACTS, .host_facts = &facts};
+        assert_int_equal(fleet_event(bed->sim, host, &event, NULL), 0);
+    }
+    agent_bed_run(bed, 6 * NS_PER_S);
+    assert_true(value_of(odd) == 2);
+    assert_true(value_of(split) == 1);
+    assert_true(value_of("srv6_history_links") > 0);
+    assert_true(value_of("srv6_history_bytes") > 80000);
 }
 
 static void pods_are_told_where_jobs_come_from_them(void **state) {
@@ -297,6 +321,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_fleet_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cut_link_is_told_and_so_are_the_flows_that_left_it,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_found_out_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pods_are_told_where_jobs_come_from_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rules_wanted_and_programmed_are_told_apart, set_up,
                                         tear_down),

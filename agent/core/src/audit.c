@@ -253,3 +253,19 @@ void audit_work(struct engine *engine) {
     compare(engine, &audit);
     engine_audit_fini(&audit);
 }
+
+void engine_audit_sums(const struct engine *engine, struct engine_audit_sums *out) {
+    const struct audit_state *state = &engine->audit;
+    *out = (struct engine_audit_sums){.odd = {0}};
+    for (uint32_t i = 0; i < state->odd_count; i++) {
+        bool counted = false; // a host may have several odd ports
+        for (uint32_t k = 0; k < i && !counted; k++) {
+            counted = state->odd[k].setting == state->odd[i].setting &&
+                      state->odd[k].host.i == state->odd[i].host.i;
+        }
+        out->odd[state->odd[i].setting] += !counted;
+    }
+    for (unsigned s = 0; s < HOST_SETTINGS; s++) {
+        out->split[s] = (state->split >> s & 1) != 0;
+    }
+}

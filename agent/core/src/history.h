@@ -40,6 +40,8 @@ struct history_series {
     bool used; // own flows go over it, so that no byte is a rate of 0
     uint64_t sent, lost;
     uint64_t warned_at_ns; // 0: it was not going to be full
+    bool filling;          // when it was last looked at:
+    struct engine_forecast forecast;
     struct history_sample seconds[HISTORY_SECONDS], minutes[HISTORY_MINUTES];
 };
 

@@ -125,12 +125,13 @@ bool engine_forecast(const struct engine *engine, link_id link, struct engine_fo
 }
 
 static void warn(struct engine *engine, struct history_series *series) {
-    struct engine_forecast found;
     char name[LINK_NAME_SIZE], latest[32] = "";
     bool said = series->warned_at_ns != 0 && engine->now_ns - series->warned_at_ns < SAY_AGAIN_NS;
-    if (said || !engine_forecast(engine, series->link, &found)) {
+    series->filling = engine_forecast(engine, series->link, &series->forecast);
+    if (said || !series->filling) {
         return;
     }
+    const struct engine_forecast found = series->forecast;
     series->warned_at_ns = engine->now_ns;
     fabric_format_link(engine->fabric, series->link, name);
     uint64_t minute = 60 * NS_PER_S;
@@ -176,6 +177,15 @@ uint32_t engine_history_count(const struct engine *engine) {
 
 link_id engine_history_link(const struct engine *engine, uint32_t index) {
     return engine->history.series[index]->link;
+}
+
+bool engine_last_forecast(const struct engine *engine, uint32_t index,
+                          struct engine_forecast *out) {
+    const struct history_series *series = engine->history.series[index];
+    if (series->filling) {
+        *out = series->forecast;
+    }
+    return series->filling;
 }
 
 uint64_t engine_history_size(const struct engine *engine, uint64_t *omitted) {

@@ -90,6 +90,7 @@ int agent_metrics_text(struct agent *agent, enum metric_format format, char **te
     metrics_of_gossip(agent, made);
     metrics_of_links(agent, made);
     metrics_of_jobs(agent, made);
+    metrics_of_findings(agent, made);
     metrics_of_nics(agent, made);
     metrics_of_process(made);
     metric_family(made, &render);

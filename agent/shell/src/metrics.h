@@ -7,7 +7,7 @@
 // directed ones at most (first those that are not well); of jobs only those with a rank here,
 // METRICS_JOBS_MAX at most; no label names a QP, an address or another host's flow. So a host has
 //
-//   8 * links + 6 * jobs + 75 * ports + 200   at the very most
+//   8 * links + 8 * jobs + 75 * ports + 320   at the very most
 //
 // and a few hundred in practice. What is left out is counted by srv6_metrics_omitted.
 #ifndef AGENT_SHELL_METRICS_H
@@ -24,7 +24,7 @@ struct agent;
 #define METRICS_LINKS_MAX 256
 #define METRICS_JOBS_MAX 64
 #define METRICS_FRESH_NS UINT64_C(100000000) // so long a text is given to others who ask
-#define METRICS_SERIES_MAX(links, jobs, ports) (8 * (links) + 6 * (jobs) + 75 * (ports) + 200)
+#define METRICS_SERIES_MAX(links, jobs, ports) (8 * (links) + 8 * (jobs) + 75 * (ports) + 320)
 
 // What is measured for the metrics alone, and the server. Part of struct agent.
 struct agent_metrics {
@@ -62,6 +62,7 @@ void metrics_of_agent(const struct agent *agent, struct metric_text *text);
 void metrics_of_gossip(const struct agent *agent, struct metric_text *text);
 void metrics_of_links(const struct agent *agent, struct metric_text *text);
 void metrics_of_jobs(const struct agent *agent, struct metric_text *text);
+void metrics_of_findings(const struct agent *agent, struct metric_text *text);
 void metrics_of_nics(const struct agent *agent, struct metric_text *text);
 
 // A family that has one sample without labels.

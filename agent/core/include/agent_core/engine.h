@@ -398,6 +398,13 @@ struct engine_audit {
 };
 int engine_audit(const struct engine *engine, struct engine_audit *out); // -ENOMEM; *out owned
 void engine_audit_fini(struct engine_audit *audit);
+// Of the last comparison, at no cost: how many hosts differ in each setting from most, and of which
+// settings no value is that of most.
+struct engine_audit_sums {
+    uint32_t odd[HOST_SETTINGS];
+    bool split[HOST_SETTINGS];
+};
+void engine_audit_sums(const struct engine *engine, struct engine_audit_sums *out);
 // What this host saw of links (history.h in the sources), and which will soon be full.
 struct engine_history_point {
     bool rate_known, rtt_known, marks_known;
@@ -422,6 +429,9 @@ link_id engine_history_link(const struct engine *engine, uint32_t index);
 bool engine_history_at(const struct engine *engine, link_id link, uint64_t ago_ns, uint64_t step_ns,
                        struct engine_history_point *out);
 uint64_t engine_history_size(const struct engine *engine, uint64_t *omitted); // bytes
+// As engine_forecast, of a link by its place in the history, half a minute old at most and at no
+// cost.
+bool engine_last_forecast(const struct engine *engine, uint32_t index, struct engine_forecast *out);
 // False: nothing points to it.
 bool engine_forecast(const struct engine *engine, link_id link, struct engine_forecast *out);
 // Operators' orders in force.
