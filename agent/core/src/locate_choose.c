@@ -176,7 +176,8 @@ static uint32_t tell_apart(const struct locate *locate, const struct hypotheses 
     for (uint32_t i = 0; i < hypotheses->count && loop == NO_LOOP; i++) {
         uint32_t rival = hypotheses->each[i].suspect;
         if (rival != dead && !locate_is_switch(locate, rival) &&
-            locate_strength(&locate->suspects[rival], false, NULL) > bar &&
+            (!locate_has_answered(locate, rival) ||
+             locate_strength(&locate->suspects[rival], false, NULL) > bar) &&
             locate_told_apart(locate, dead, rival) < LOCATE_HARD_MARGIN) {
             loop = loop_without(locate, dead, rival, rng);
         }

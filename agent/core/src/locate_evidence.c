@@ -104,9 +104,11 @@ double locate_score_without(const struct locate *locate, uint32_t index, uint32_
     uint64_t answers =
         suspect->sent - suspect->sent_before - (suspect->lost - suspect->lost_before);
     double score = -(double)answers * locate->cost[rate];
-    for (uint64_t n = locate->loss_count - remembered; n < locate->loss_count; n++) {
+    uint64_t first = locate->loss_count - remembered;
+    for (uint64_t n = first > suspect->since ? first : suspect->since; n < locate->loss_count;
+         n++) {
         const struct locate_loss *loss = &locate->losses[n % LOCATE_LOSSES];
-        if (n >= suspect->since && loss->counted && locate_crosses(locate, loss->loop, index) &&
+        if (loss->counted && locate_crosses(locate, loss->loop, index) &&
             !locate_crosses(locate, loss->loop, other) && !crosses_marked(locate, loss->loop)) {
             score += locate->gain[locate->loops[loss->loop].link_count][rate];
         }
@@ -307,9 +309,12 @@ bool locate_pair_explains(struct locate *locate, uint32_t index) {
 // alone, and than the rival beside the first of them.
 static bool pair_beats(const struct locate *locate, uint32_t first, uint32_t second,
                        uint32_t rival) {
+    double ahead = best_score(&locate->suspects[first]) - best_score(&locate->suspects[rival]);
+    if (ahead + best_score(&locate->suspects[second]) < LOCATE_MARGIN) {
+        return false; // the rest cannot be more
+    }
     double rest = locate_score_without(locate, second, first);
-    return best_score(&locate->suspects[first]) + rest - best_score(&locate->suspects[rival]) >=
-               LOCATE_MARGIN &&
+    return ahead + rest >= LOCATE_MARGIN &&
            rest - locate_score_without(locate, rival, first) >= LOCATE_MARGIN;
 }
 
@@ -323,8 +328,8 @@ static bool beaten_with(const struct locate *locate, uint32_t rival, uint32_t on
     for (uint32_t k = 0; k < locate->loops[loop].count; k++) {
         uint32_t other = locate_crossed(locate, loop)[k];
         if (other != rival && !locate_is_switch(locate, other) &&
-            unexplained(locate, numbers, count, one, other) == count &&
-            pair_beats(locate, other, one, rival)) {
+            pair_beats(locate, other, one, rival) &&
+            unexplained(locate, numbers, count, one, other) == count) {
             return true;
         }
     }

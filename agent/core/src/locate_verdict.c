@@ -58,8 +58,7 @@ static bool inseparable(const struct locate *locate, uint32_t a, uint32_t b, boo
     return true;
 }
 
-// How far a suspect is ahead of all others in nats, but for those that no loop tells from it
-// (*tied: whether there are any).
+// What speaks for a suspect, in nats.
 static double strength_of(const struct locate *locate, uint32_t index) {
     return locate_name(locate, index).place == LOCATE_LINK
                ? locate_pooled_strength(locate, index) // of others there are no hints
@@ -81,7 +80,10 @@ static double gap_to(const struct locate *locate, uint32_t index, uint32_t other
     return alone > 0 && alone > gap ? alone : gap;
 }
 
-static double lead_of(const struct locate *locate, uint32_t index, bool hard, bool *tied) {
+// The least of its gaps to all others, but for those that no loop tells from it (*tied: whether
+// there are any); one that is less than enough may come instead.
+static double lead_of(const struct locate *locate, uint32_t index, bool hard, double enough,
+                      bool *tied) {
     double needed = hard ? LOCATE_HARD_MARGIN : LOCATE_MARGIN;
     double lead = strength_of(locate, index);
     for (uint32_t i = 0; i < locate->live_count; i++) {
@@ -99,6 +101,9 @@ static double lead_of(const struct locate *locate, uint32_t index, bool hard, bo
             continue;
         }
         lead = gap;
+        if (lead < enough) {
+            break;
+        }
     }
     return lead;
 }
@@ -206,24 +211,25 @@ static bool judge_one(struct locate *locate, uint32_t index) {
     if (!is_ripe(locate, index, &rate)) {
         return false;
     }
-    bool tied = false;
+    bool tied = false, is_switch = locate_is_switch(locate, index);
     double ahead = rate == 0 ? LOCATE_HARD_MARGIN : LOCATE_MARGIN;
-    double lead = lead_of(locate, index, rate == 0, &tied);
+    bool may_give_up = locate_strength(suspect, is_switch, NULL) >= LOCATE_GIVE_UP;
+    double lead = lead_of(locate, index, rate == 0, may_give_up ? 0 : ahead, &tied);
+    if (lead < (may_give_up ? 0 : ahead)) {
+        return false; // who is ahead of it comes first
+    }
     // A NIC has a loop of its own: it waits until no two links explain what it lost.
     bool is_nic = locate_name(locate, index).place == LOCATE_HOST;
     bool doubtful = is_nic && locate_pair_explains(locate, index);
     double needed = suspect->primed > 0 ? LOCATE_OWN : LOCATE_MARGIN;
     bool convicted = !doubtful && lead >= ahead && score_alone(locate, index) >= needed;
-    bool may_give_up =
-        lead >= 0 && // who is ahead of it comes first
-        locate_strength(suspect, locate_is_switch(locate, index), NULL) >= LOCATE_GIVE_UP;
     if (!convicted && !may_give_up) {
         return false;
     }
-    if (!locate_is_switch(locate, index) && locate_pair_beats(locate, index, UINT32_MAX)) {
+    if (!is_switch && locate_pair_beats(locate, index, UINT32_MAX)) {
         return false; // two faults look like this third one
     }
-    suspect->tied = tied || lead < ahead;
+    suspect->tied = tied || lead < LOCATE_MARGIN;
     name_fault(locate, index, rate == 0 ? LOCATE_DOWN : LOCATE_LOSSY, lead);
     return true;
 }
