@@ -38,17 +38,10 @@ uint64_t crowd_patience_ns(const struct gossip *gossip) {
     return patience_ns < CROWD_BUSY_NS ? patience_ns : CROWD_BUSY_NS;
 }
 
-// The longest that it lasts: a small fleet has no storm to fear, and must not miss a death for it.
-static uint64_t longest_ns(const struct gossip *gossip) {
-    uint64_t pairs = (uint64_t)overlay_size(gossip) * overlay_size(gossip);
-    uint64_t longest_ns = CROWD_MIN_NS + pairs * CROWD_PAIR_NS;
-    return longest_ns < CROWD_MAX_NS ? longest_ns : CROWD_MAX_NS;
-}
-
 // Where answers take long, CPU is short and news is late.
 static uint64_t busy_ns(const struct gossip *gossip) {
     uint64_t busy_ns = CALM_ANSWERS * gossip->crowd.answer_ns;
-    return busy_ns < longest_ns(gossip) / 3 ? busy_ns : longest_ns(gossip) / 3;
+    return busy_ns < CALM_BUSY_MAX_NS ? busy_ns : CALM_BUSY_MAX_NS;
 }
 
 // The last instant of which we know who had come: a helper who is busy says nothing for a while,
@@ -67,7 +60,7 @@ static bool is_over(const struct gossip *gossip) {
     uint64_t calm_ns = CALM_NS + busy_ns(gossip) + patience_ns / 4 + patience_ns * share / SHARES;
     bool calm = known_until_ns(gossip) >= gossip->crowd.newcomer_ns + calm_ns;
     return calm || gossip->crowd.introduced ||
-           gossip->now_ns - gossip->crowd.since_ns >= longest_ns(gossip);
+           gossip->now_ns - gossip->crowd.since_ns >= CROWD_MAX_NS;
 }
 
 bool crowd_waits(struct gossip *gossip) {

@@ -19,11 +19,10 @@
 #define ASK_AGAIN_NS (500 * NS_PER_MS) // of a helper that says nothing
 #define HELPER_SILENT_NS NS_PER_S      // then whoever answers is the helper
 #define CALM_ANSWERS 4                 // times what an answer takes: all are busy then
-#define CROWD_FLEET 64                 // members for which it is one more
-#define CROWD_MIN_NS (500 * NS_PER_MS)
-#define CROWD_PAIR_NS (NS_PER_MS / 2) // of members: what they tell each other
-#define CROWD_MAX_NS (6 * NS_PER_S)   // then neighbours are chosen among those who are here
-#define CROWD_BUSY_NS (3 * NS_PER_S)  // others may still be busy with it, after ours is over
+#define CALM_BUSY_MAX_NS (2 * NS_PER_S)
+#define CROWD_FLEET 64               // members for which it is one more
+#define CROWD_MAX_NS (6 * NS_PER_S)  // then neighbours are chosen among those who are here
+#define CROWD_BUSY_NS (3 * NS_PER_S) // others may still be busy with it, after ours is over
 
 struct origin;
 
