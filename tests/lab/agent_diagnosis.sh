@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Something breaks at a random place, and the agents name it: a cut direction, 1 % of loss one way (nft), a slow link
-# (tbf with a standing queue), a dead spine, a dead NIC. What they name is taken from their event streams; it must be
+# Something breaks at a random place, and the agents name it: a cut direction, a cable cut both ways, 1 % of loss one way
+# (nft), a slow link (tbf with a standing queue), a dead spine, a dead NIC. What they name is taken from their event streams; it must be
 # right in place and direction, and nothing else may be named.
 #
 #   agent_diagnosis.sh BIN SOURCE [--cases N] [--seed S] [--busy SECONDS]
 #
-# N cases, of all kinds in turn (5), from a printed seed, which says the first kind, too; --busy: before them, a healthy
+# N cases, of all kinds in turn (6), from a printed seed, which says the first kind, too; --busy: before them, a healthy
 # fabric under load on all cores, in which nothing may be named (5).
 . "$(dirname "$0")/agent_common.sh"
 shift 2
-CASES=5 SEED=$RANDOM BUSY=5
+CASES=6 SEED=$RANDOM BUSY=5
 while [ $# -gt 0 ]; do
     case $1 in
     --cases) CASES=$2 ;;
@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
     shift 2
 done
 RANDOM=$SEED
-KINDS=(cut loss slow spine nic)
+KINDS=(cut loss slow spine nic cable)
 # Localization, not liveness: link_down of the prober is judged only where nothing is cut.
 VERDICTS='link_dead|link_lossy|link_slow|nic_suspect|leaf_suspect|spine_suspect|loss_unknown'
 WARM_SECONDS=5
@@ -175,11 +175,11 @@ forget() {
     done
 }
 
-wait_for() { # MOMENT KIND SUBJECT SECONDS
+wait_for() { # MOMENT KIND SUBJECT(S, a pattern) SECONDS
     local deadline=$((SECONDS + $4))
     while [ $SECONDS -lt $deadline ]; do
         verdicts_since "$1" >"$WORK/verdicts"
-        grep -q " $2 $3\$" "$WORK/verdicts" && return
+        grep -qE " $2 ($3)\$" "$WORK/verdicts" && return
         sleep 0.5
     done
     echo "not named; what was: $(cat "$WORK/verdicts")"
@@ -187,7 +187,7 @@ wait_for() { # MOMENT KIND SUBJECT SECONDS
 }
 
 only() { # KIND SUBJECT: nothing else was named
-    grep -v " $1 $2\$" "$WORK/verdicts" && return 1
+    grep -vE " $1 ($2)\$" "$WORK/verdicts" && return 1
     return 0
 }
 
@@ -200,6 +200,11 @@ run_case() { # KIND
     cut)
         verdict=link_dead
         "$LAB" cut "${place%>*}" "${place#*>}" --one-way >/dev/null
+        ;;
+    cable)
+        verdict=link_dead
+        subject="$place|${place#*>}>${place%>*}"
+        "$LAB" cut "${place%>*}" "${place#*>}" >/dev/null
         ;;
     loss)
         verdict=link_lossy
@@ -221,8 +226,8 @@ run_case() { # KIND
         ;;
     esac
     check "$kind at $place is named" wait_for "$since" "$verdict" "$subject" 30
-    seconds=$(awk -v k="$verdict" -v s="$subject" '$3 == k && $4 == s {print $2}' "$WORK/verdicts" | sort -n | head -1)
-    echo "        $kind at $place: first named after ${seconds:-no} s by $(grep -c " $verdict $subject\$" "$WORK/verdicts") hosts"
+    seconds=$(awk -v k="$verdict" -v s="^($subject)\$" '$3 == k && $4 ~ s {print $2}' "$WORK/verdicts" | sort -n | head -1)
+    echo "        $kind at $place: first named after ${seconds:-no} s by $(grep -cE " $verdict ($subject)\$" "$WORK/verdicts") times"
     [ "$kind" != loss ] || loss_seconds+=("${seconds:-99}")
     sleep 2
     verdicts_since "$since" >"$WORK/verdicts"
@@ -235,11 +240,11 @@ run_case() { # KIND
 
 # Somebody who named it explains it, with numbers.
 explained() { # KIND SUBJECT
-    local host
+    local host link
     [ "$1" = spine ] && return
-    host=$(awk -v s="$2" '$4 == s {print $1; exit}' "$WORK/verdicts")
+    read -r host link < <(awk -v s="^($2)\$" '$4 ~ s {print $1, $4; exit}' "$WORK/verdicts")
     [ -n "$host" ] || return
-    check "links --why on $host explains it" eval "ctl $host links --why '$2' | grep -E 'Diagnosis: this host found that .*(loses [0-9.]+ %|takes [0-9.]+ us longer)'"
+    check "links --why on $host explains it" eval "ctl $host links --why '$link' | grep -E 'Diagnosis: this host found that .*(loses [0-9.]+ %|takes [0-9.]+ us longer)'"
 }
 
 nothing_named() { # MOMENT

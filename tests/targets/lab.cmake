@@ -13,7 +13,7 @@ foreach(name placement cut flap restart orders curve refusals ports ecn capacity
   set_tests_properties(agent_${name} PROPERTIES LABELS lab TIMEOUT 300 SKIP_RETURN_CODE 77 RESOURCE_LOCK agents)
 endforeach()
 
-# Two kinds of faults of five, of which the seed says which: each run looks at others, within a minute. All of them, and ten
+# Two kinds of faults of six, of which the seed says which: each run looks at others, within a minute. All of them, and ten
 # minutes of load: agent_diagnosis.sh BIN SOURCE --cases 20 --busy 600.
 add_test(NAME agent_diagnosis
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/agent_diagnosis.sh ${CMAKE_RUNTIME_OUTPUT_DIRECTORY} ${CMAKE_SOURCE_DIR}
